@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * base - the few macros that every layer may use.
  */
@@ -9,10 +10,10 @@
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The structure of which MEMBER, at POINTER, is a part. */
-#define CONTAINER_OF(pointer, type, member) \
-	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member)                                    \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
-#define PRINTF_LIKE(format, first) \
+#define PRINTF_LIKE(format, first)                                             \
 	__attribute__((__format__(__printf__, format, first)))
 
 #define US_PER_MS UINT64_C(1000)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * bytes - bounded reader and writer over bytes.
  *
@@ -63,7 +64,11 @@ void bytes_put_u16be(struct bytes_writer *writer, uint16_t value);
 void bytes_put_u32be(struct bytes_writer *writer, uint32_t value);
 /* Without the final NUL. */
 void bytes_put_text(struct bytes_writer *writer, const char *text);
-void bytes_printf(struct bytes_writer *writer, const char *format, ...) PRINTF_LIKE(2, 3);
-void bytes_put_base64(struct bytes_writer *writer, const void *data, size_t count); /* RFC 4648 4 */
+/* vsnprintf(3) puts a NUL behind: one byte more than the text must be left. */
+void bytes_printf(struct bytes_writer *writer, const char *format, ...)
+    PRINTF_LIKE(2, 3);
+/* RFC 4648 4. */
+void bytes_put_base64(
+    struct bytes_writer *writer, const void *data, size_t count);
 
 #endif

@@ -1,11 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * log - one line per event, to stderr or syslog.
  *
  *	info session: ended peer=192.0.2.1:4711 session=1a2b… title=a.wmv …
  *
  * The level is the only global of the project.  Text that came from a client
- * goes through LOG_TEXT (below), so that a line stays a line.  A line that repeats
- * within a second is counted, and the count is logged instead of the repeats.
+ * goes through LOG_TEXT (below), so that a line stays a line.  A line that
+ *repeats within a second is counted, and the count is logged instead of the
+ *repeats.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -15,7 +17,12 @@
 
 #include "base/base.h"
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARNING,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG
+};
 enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_FILE };
 
 /* Longest line; what is longer ends in "…". */
@@ -41,13 +48,15 @@ void log_debug(const char *area, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /*
  * Client text, made printable: \xHH for everything outside 0x21..0x7e, for
- * quotes and backslash; cut at 255 characters with "...".  LOG_TEXT gives it a buffer that
- * lives until the end of the enclosing block.
+ * quotes and backslash; cut at 255 characters with "...".  LOG_TEXT gives it a
+ * buffer that lives until the end of the enclosing block.
  */
 struct log_text {
 	char text[300];
 };
-const char *log_escape(struct log_text *buffer, const void *text, size_t length);
-#define LOG_TEXT(text, length) log_escape(&(struct log_text){ { 0 } }, text, length)
+const char *log_escape(
+    struct log_text *buffer, const void *text, size_t length);
+#define LOG_TEXT(text, length)                                                 \
+	log_escape(&(struct log_text){ { 0 } }, text, length)
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * loop - the event loop: descriptors, timers, signals, the monotonic clock.
  *
@@ -44,14 +45,15 @@ void loop_free(struct loop *loop); /* accepts NULL */
  * watch is not called any more, not even for events already fetched.
  * 0 or -errno.  loop_remove() accepts a watch that is not added.
  */
-int loop_add(struct loop *loop, struct loop_watch *watch, int fd, uint32_t events,
-    loop_ready *ready, void *context);
+int loop_add(struct loop *loop, struct loop_watch *watch, int fd,
+    uint32_t events, loop_ready *ready, void *context);
 int loop_modify(struct loop *loop, struct loop_watch *watch, uint32_t events);
 void loop_remove(struct loop *loop, struct loop_watch *watch);
 
 /*
  * Call EXPIRED at the first tick that is not before AT_US (monotonic); one
- * that lies in the past is called at the next tick.  Setting a set timer moves it.
+ * that lies in the past is called at the next tick.  Setting a set timer moves
+ * it.
  */
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t at_us,
     loop_expired *expired, void *context);
@@ -66,14 +68,15 @@ loop_timer_is_set(const struct loop_timer *timer)
 void loop_after(struct loop *loop, loop_expired *after, void *context);
 
 /* SIGNALS are blocked and read through the loop from now on.  0 or -errno. */
-int loop_signals(struct loop *loop, const sigset_t *signals, loop_signalled *signalled,
-    void *context);
+int loop_signals(struct loop *loop, const sigset_t *signals,
+    loop_signalled *signalled, void *context);
 
 /* Runs until loop_stop() is called; returns what that was given, or -errno. */
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop, int result);
 
-/* The time of this turn; fetched once per turn.  clock_monotonic_us() asks anew. */
+/* The time of this turn; fetched once per turn.  clock_monotonic_us() asks
+ * anew. */
 uint64_t loop_now_us(const struct loop *loop);
 uint64_t clock_monotonic_us(void);
 uint64_t clock_wall_us(void); /* since 1970-01-01; logs, Date: and RTCP only */

@@ -1,14 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * settings - reads a libconfig file against a program's table of settings.
  *
- * A setting is a row: name, type, unit kind, limits, default, help.  What is unknown,
- * of the wrong type or outside its limits is an error that names file, line,
- * setting and what would be right.  Nothing of the target changes on an error.
+ * A setting is a row: name, type, unit kind, limits, default, help.  What is
+ * unknown, of the wrong type or outside its limits is an error that names file,
+ * line, setting and what would be right.  Nothing of the target changes on an
+ * error.
  *
  * Rates, sizes and times are strings with units ("8 Gbit/s", "2 MiB",
  * "50 ms") or "0"; a plain integer is taken for counts only, and one
- * of more than 9 digits is refused, because libconfig 1.5 wraps large integers silently.
- * Every number is written in decimal digits, a unit's number may have a fraction ("1.5 s").
+ * of more than 9 digits is refused, because libconfig 1.5 wraps large integers
+ * silently. Every number is written in decimal digits, a unit's number may have
+ * a fraction ("1.5 s").
  */
 #ifndef BASE_SETTINGS_H
 #define BASE_SETTINGS_H
@@ -19,16 +22,20 @@
 #include <stdio.h>
 
 enum settings_type {
-	SETTINGS_COUNT,	    /* uint64_t; 4000 */
-	SETTINGS_RATE,	    /* uint64_t, bit/s; bit/s kbit/s Mbit/s Gbit/s (powers of 1000) */
-	SETTINGS_SIZE,	    /* uint64_t, bytes; "bytes" KiB MiB GiB (powers of 1024) kB MB GB */
-	SETTINGS_TIME,	    /* uint64_t, microseconds; us ms s min h */
-	SETTINGS_BOOL,	    /* bool; true false */
-	SETTINGS_TEXT,	    /* char[SETTINGS_TEXT_MAX] */
-	SETTINGS_TEXT_LIST, /* struct settings_list; ( "a", "b" ) or a single text */
-	SETTINGS_RANGE,	    /* struct settings_range; "40000-40999" or "" for none; 0..65535 */
-	SETTINGS_CHOICE,    /* uint64_t: index into choices */
-	SETTINGS_NUMBER,    /* double; 1.5 or an integer (Speed) */
+	SETTINGS_COUNT, /* uint64_t; 4000 */
+	SETTINGS_RATE, /* uint64_t, bit/s; bit/s kbit/s Mbit/s Gbit/s (powers of
+			  1000) */
+	SETTINGS_SIZE, /* uint64_t, bytes; "bytes" KiB MiB GiB (powers of 1024)
+			  kB MB GB */
+	SETTINGS_TIME, /* uint64_t, microseconds; us ms s min h */
+	SETTINGS_BOOL, /* bool; true false */
+	SETTINGS_TEXT, /* char[SETTINGS_TEXT_MAX] */
+	SETTINGS_TEXT_LIST, /* struct settings_list; ( "a", "b" ) or a single
+			       text */
+	SETTINGS_RANGE, /* struct settings_range; "40000-40999" or "" for none;
+			   0..65535 */
+	SETTINGS_CHOICE, /* uint64_t: index into choices */
+	SETTINGS_NUMBER, /* double; 1.5 or an integer (Speed) */
 };
 
 #define SETTINGS_TEXT_MAX 1024
@@ -45,32 +52,37 @@ struct settings_range {
 struct settings_row {
 	const char *name;
 	enum settings_type type;
-	size_t offset;		   /* of the value in the target structure */
-	const char *default_text;  /* as in the file, "8 Gbit/s"; lists: one text or "" */
-	uint64_t least, most;	   /* in the type's unit; not for texts */
+	size_t offset; /* of the value in the target structure */
+	const char *default_text; /* as in the file, "8 Gbit/s"; lists: one text
+				     or "" */
+	uint64_t least, most; /* in the type's unit; not for texts */
 	const char *const *choices; /* NULL-terminated; SETTINGS_CHOICE only */
-	const char *help;	   /* one sentence; vodd -t prints it */
+	const char *help; /* one sentence; vodd -t prints it */
 };
 
 /* The longest message, NUL included. */
 #define SETTINGS_ERROR_MAX 512
 
-/* Every row's default into TARGET.  A default outside its limits is our bug: asserted. */
-void settings_defaults(const struct settings_row *rows, size_t count, void *target);
+/* Every row's default into TARGET.  A default outside its limits is our bug:
+ * asserted. */
+void settings_defaults(
+    const struct settings_row *rows, size_t count, void *target);
 
 /*
  * FILE into TARGET.  0, or -errno with ERROR set: -ENOENT etc. from opening,
  * -EINVAL "FILE:LINE: …".  Text "@include" is refused.
  */
-int settings_read(const struct settings_row *rows, size_t count, const char *file, void *target,
-    char error[static SETTINGS_ERROR_MAX]);
+int settings_read(const struct settings_row *rows, size_t count,
+    const char *file, void *target, char error[static SETTINGS_ERROR_MAX]);
 
 /* "NAME=VALUE" as given by -o; VALUE as in the file, quotes may be left out. */
-int settings_override(const struct settings_row *rows, size_t count, const char *assignment,
-    void *target, char error[static SETTINGS_ERROR_MAX]);
+int settings_override(const struct settings_row *rows, size_t count,
+    const char *assignment, void *target,
+    char error[static SETTINGS_ERROR_MAX]);
 
-/* Prints all settings as they are now in the syntax of the file, with a comment where it differs from the default. */
-void settings_print(
-    const struct settings_row *rows, size_t count, const void *target, FILE *out);
+/* Prints all settings as they are now in the syntax of the file, with a comment
+ * where it differs from the default. */
+void settings_print(const struct settings_row *rows, size_t count,
+    const void *target, FILE *out);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * sock - listeners, UDP pairs, passing descriptors; every socket option of
  * the project is set here.
@@ -26,13 +27,15 @@ socklen_t sock_address_length(const union sock_address *address);
 uint16_t sock_address_port(const union sock_address *address); /* host order */
 void sock_address_set_port(union sock_address *address, uint16_t port);
 /* The same host?  Ports are not looked at; ::ffff:a.b.c.d equals a.b.c.d. */
-bool sock_address_same_host(const union sock_address *a, const union sock_address *b);
+bool sock_address_same_host(
+    const union sock_address *a, const union sock_address *b);
 /* Of the host part, keyed by SEED; IPv6 by its /64. */
 uint64_t sock_address_hash(const union sock_address *address, uint64_t seed);
-/* "192.0.2.1:554", "[2001:db8::1]:554"; without the port when WITH_PORT is false. */
+/* "192.0.2.1:554", "[2001:db8::1]:554"; without the port when WITH_PORT is
+ * false. */
 #define SOCK_TEXT_MAX 64
-const char *sock_address_text(
-    const union sock_address *address, bool with_port, char text[static SOCK_TEXT_MAX]);
+const char *sock_address_text(const union sock_address *address, bool with_port,
+    char text[static SOCK_TEXT_MAX]);
 /*
  * "[ADDRESS]:PORT", "ADDRESS:PORT" (IPv4), ":PORT" (all addresses: :: when
  * the machine has IPv6, else 0.0.0.0), "PORT".  Numeric only.  -EINVAL.
@@ -45,22 +48,24 @@ int sock_address_parse(const char *text, union sock_address *out);
  */
 int sock_listen(const union sock_address *address, int backlog);
 /* Accepts one; *PEER and *LOCAL are the ends.  TCP_NODELAY, keep-alive set. */
-int sock_accept(int listener, union sock_address *peer, union sock_address *local);
+int sock_accept(
+    int listener, union sock_address *peer, union sock_address *local);
 uint64_t sock_cookie(int fd); /* SO_COOKIE; 0 when the kernel has none */
 
 /*
  * An RTP/RTCP pair on an even port and the one above it, both unconnected,
  * bound to the any-address of FAMILY.  FIRST and LAST bound the range; 0, 0:
- * the kernel's choice.  Send buffer 8 MiB where allowed (SO_SNDBUFFORCE, else as
- * far as it goes), IP_PKTINFO on, IP_PMTUDISC_OMIT, no IP_RECVERR.
- * *OUT_PORT is the even port.  -EADDRINUSE: nothing free in the range.
+ * the kernel's choice.  Send buffer 8 MiB where allowed (SO_SNDBUFFORCE, else
+ * as far as it goes), IP_PKTINFO on, IP_PMTUDISC_OMIT, no IP_RECVERR. *OUT_PORT
+ * is the even port.  -EADDRINUSE: nothing free in the range.
  */
 struct sock_pair {
 	int rtp, rtcp; /* -1: none */
 	uint16_t port;
 	int family; /* AF_INET, AF_INET6 (v6 only), 0: none */
 };
-int sock_pair_open(int family, uint16_t first, uint16_t last, struct sock_pair *out);
+int sock_pair_open(
+    int family, uint16_t first, uint16_t last, struct sock_pair *out);
 void sock_pair_close(struct sock_pair *pair);
 
 /* A SOCK_SEQPACKET pair with large buffers, both ends non-blocking. */
@@ -68,14 +73,15 @@ int sock_seqpacket_pair(int out[static 2]);
 
 /*
  * One message with up to SOCK_FDS_MAX descriptors.  send: 0 or -errno
- * (-EAGAIN: nothing was sent).  receive: bytes (0: the peer is gone) or -errno; the
- * descriptors are the caller's; a message whose descriptors were cut is -EMSGSIZE
- * and none is left open.
+ * (-EAGAIN: nothing was sent).  receive: bytes (0: the peer is gone) or -errno;
+ * the descriptors are the caller's; a message whose descriptors were cut is
+ * -EMSGSIZE and none is left open.
  */
 #define SOCK_FDS_MAX 250
-int sock_send_fds(int fd, const void *data, size_t size, const int *fds, size_t fd_count);
-ssize_t sock_receive_fds(
-    int fd, void *data, size_t size, int *fds, size_t fds_size, size_t *fd_count);
+int sock_send_fds(
+    int fd, const void *data, size_t size, const int *fds, size_t fd_count);
+ssize_t sock_receive_fds(int fd, void *data, size_t size, int *fds,
+    size_t fds_size, size_t *fd_count);
 
 /*
  * What the peer's kernel accepted and what we consumed, in bytes since the
