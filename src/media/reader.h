@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * reader - a few threads that wait for the disk so that the loop does not.
  *
- * Two things are done there: jobs (open a title, seek in it), and blocks, pieces of
- * titles read ahead into a bounded pool for what is not in the page cache and for file systems
- * without RWF_NOWAIT.  Readers never touch the table or a socket; what they
- * finished comes back through reader_fd() on the loop's thread.
- * Waiting for one title is capped (READER_PER_TITLE_MAX jobs run at once), so that a stalled
- * title leaves threads for the others.
+ * Two things are done there: jobs (open a title, seek in it), and blocks,
+ * pieces of titles read ahead into a bounded pool for what is not in the page
+ * cache and for file systems without RWF_NOWAIT.  Readers never touch the table
+ * or a socket; what they finished comes back through reader_fd() on the loop's
+ * thread. Jobs of one title run on at most half of the threads, so that a
+ * stalled title leaves threads for the others.
  */
 #ifndef MEDIA_READER_H
 #define MEDIA_READER_H
@@ -18,13 +19,17 @@
 struct reader;
 struct title;
 
-#define READER_BLOCK_BYTES (256u * 1024)
+#define READER_BLOCK_BYTES (128u * 1024)
+#define READER_THREADS_MAX 64
 
-struct reader_job { /* embedded by those who ask; not moved until it came back */
+struct reader_job { /* embedded by those who ask; not moved until it came back
+		     */
 	struct reader_job *next;
 	void (*work)(struct reader_job *job); /* on a reader thread */
-	void (*done)(struct reader_job *job); /* on the loop's thread, in reader_collect() */
-	uint64_t group; /* jobs of one group (a title's identity, 0: none) are capped together */
+	void (*done)(struct reader_job
+		*job); /* on the loop's thread, in reader_collect() */
+	uint64_t group; /* jobs of one group (a title, 0: none) are capped
+			   together */
 };
 
 /* THREADS reader threads, a pool of at most POOL_BYTES.  0 or -errno. */
@@ -37,18 +42,21 @@ void reader_collect(struct reader *reader);
 void reader_submit(struct reader *reader, struct reader_job *job);
 
 /*
- * Packets FIRST.. of TITLE from the pool, as title_try_packets() does from the page cache.
- * Whole packets copied, or -EAGAIN: their block is being read (READ AHEAD starts the next one
- * too) and WAITER, if not NULL, is called once when it is there or failed; -EIO, -ESTALE.
+ * Packets FIRST.. of TITLE from the pool, as title_try_packets() does from the
+ * page cache. Whole packets copied, or -EAGAIN: their block is being read (READ
+ * AHEAD starts the next one too) and WAITER, if not NULL, is called once when
+ * it is there or failed; -EIO, -ESTALE.
  */
 struct reader_waiter {
 	struct reader_waiter *next, **self; /* NULL: does not wait */
 	void (*ready)(struct reader_waiter *waiter);
 };
-int reader_packets(struct reader *reader, const struct title *title, uint32_t first,
-    uint32_t count, uint8_t *into, size_t stride, struct reader_waiter *waiter);
+int reader_packets(struct reader *reader, const struct title *title,
+    uint32_t first, uint32_t count, uint8_t *into, size_t stride,
+    struct reader_waiter *waiter);
 void reader_forget(struct reader_waiter *waiter);
-/* The title is about to be closed: drop its blocks.  False: a read is running; ask again later. */
+/* The title is about to be closed: drop its blocks.  False: a read is running;
+ * ask again later. */
 bool reader_release(struct reader *reader, const struct title *title);
 
 #endif

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The reader threads and the pool of blocks.  Threads take jobs and give them
+ * back; everything else, the pool included, belongs to the loop's thread.
+ */
+#include "media/reader.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "media/title.h"
+
+#define BUCKETS 1024 /* a power of two */
+
+enum block_state { BLOCK_READING, BLOCK_READY, BLOCK_FAILED };
+
+/* Whole packets of a title, numbered from 0. */
+struct block {
+	struct reader_job job;
+	struct reader *reader;
+	struct block *chain; /* of its bucket */
+	struct block *newer, *older;
+	const struct title *title;
+	uint32_t number;
+	uint32_t first, count; /* packets wanted; then: packets there */
+	enum block_state state;
+	int error;
+	struct reader_waiter *waiters;
+	uint8_t *data;
+	size_t size;
+};
+
+struct job_queue {
+	struct reader_job *first, **last;
+};
+
+struct reader {
+	pthread_mutex_t lock; /* over waiting, running, finished, ending */
+	pthread_cond_t work;
+	struct job_queue waiting, finished;
+	uint64_t running[READER_THREADS_MAX]; /* groups; 0: none */
+	unsigned thread_count, per_group;
+	bool ending;
+	int event;
+	pthread_t threads[READER_THREADS_MAX];
+	/* The loop's thread only: */
+	struct block *buckets[BUCKETS];
+	struct block *newest, *oldest; /* by last use */
+	size_t pool_bytes, used_bytes;
+	struct reader_waiter *room; /* wait for any block to be done */
+};
+
+static void
+queue_init(struct job_queue *queue)
+{
+	queue->first = NULL;
+	queue->last = &queue->first;
+}
+
+static void
+queue_put(struct job_queue *queue, struct reader_job *job)
+{
+	job->next = NULL;
+	*queue->last = job;
+	queue->last = &job->next;
+}
+
+static bool
+group_is_busy(const struct reader *reader, uint64_t group)
+{
+	unsigned running = 0;
+
+	if (group == 0)
+		return false;
+	for (unsigned i = 0; i < reader->thread_count; i++)
+		running += reader->running[i] == group;
+	return running >= reader->per_group;
+}
+
+/* The first job whose group may run. */
+static struct reader_job *
+queue_take(struct reader *reader)
+{
+	struct job_queue *queue = &reader->waiting;
+	struct reader_job **at, *job;
+
+	for (at = &queue->first; (job = *at) != NULL; at = &job->next) {
+		if (group_is_busy(reader, job->group))
+			continue;
+		*at = job->next;
+		if (queue->last == &job->next)
+			queue->last = at;
+		return job;
+	}
+	return NULL;
+}
+
+struct thread_birth {
+	struct reader *reader;
+	unsigned number;
+};
+
+static void
+run_job(struct reader *reader, unsigned number, struct reader_job *job)
+{
+	uint64_t one = 1;
+	ssize_t written;
+
+	reader->running[number] = job->group;
+	pthread_mutex_unlock(&reader->lock);
+	job->work(job);
+	pthread_mutex_lock(&reader->lock);
+	reader->running[number] = 0;
+	queue_put(&reader->finished, job);
+	/* Cannot fail: the counter never gets near its limit. */
+	written = write(reader->event, &one, sizeof(one));
+	(void)written;
+	pthread_cond_broadcast(&reader->work);
+}
+
+static void *
+thread_main(void *argument)
+{
+	struct thread_birth birth = *(struct thread_birth *)argument;
+	struct reader *reader = birth.reader;
+	struct reader_job *job;
+
+	free(argument);
+	pthread_mutex_lock(&reader->lock);
+	while (!reader->ending) {
+		if ((job = queue_take(reader)) != NULL)
+			run_job(reader, birth.number, job);
+		else
+			pthread_cond_wait(&reader->work, &reader->lock);
+	}
+	pthread_mutex_unlock(&reader->lock);
+	return NULL;
+}
+
+/* Signals are for the loop's thread. */
+static int
+start_thread(struct reader *reader)
+{
+	struct thread_birth *birth = malloc(sizeof(*birth));
+	sigset_t all, before;
+	int error;
+
+	if (birth == NULL)
+		return -ENOMEM;
+	*birth = (struct thread_birth){ reader, reader->thread_count };
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	error = pthread_create(
+	    &reader->threads[reader->thread_count], NULL, thread_main, birth);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error != 0) {
+		free(birth);
+		return -error;
+	}
+	pthread_mutex_lock(&reader->lock);
+	reader->thread_count++;
+	pthread_mutex_unlock(&reader->lock);
+	return 0;
+}
+
+int
+reader_new(unsigned threads, size_t pool_bytes, struct reader **out)
+{
+	struct reader *reader;
+	int error = 0;
+
+	if (threads < 1 || threads > READER_THREADS_MAX)
+		return -EINVAL;
+	if ((reader = calloc(1, sizeof(*reader))) == NULL)
+		return -ENOMEM;
+	pthread_mutex_init(&reader->lock, NULL);
+	pthread_cond_init(&reader->work, NULL);
+	queue_init(&reader->waiting);
+	queue_init(&reader->finished);
+	reader->pool_bytes = MAX_OF(pool_bytes, 2 * READER_BLOCK_BYTES);
+	reader->per_group = threads > 1 ? threads / 2 : 1;
+	reader->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (reader->event == -1)
+		error = -errno;
+	while (error == 0 && reader->thread_count < threads)
+		error = start_thread(reader);
+	if (error != 0) {
+		reader_free(reader);
+		return error;
+	}
+	*out = reader;
+	return 0;
+}
+
+void
+reader_free(struct reader *reader)
+{
+	struct block *block;
+
+	if (reader == NULL)
+		return;
+	pthread_mutex_lock(&reader->lock);
+	reader->ending = true;
+	pthread_cond_broadcast(&reader->work);
+	pthread_mutex_unlock(&reader->lock);
+	for (unsigned i = 0; i < reader->thread_count; i++)
+		pthread_join(reader->threads[i], NULL);
+	while ((block = reader->newest) != NULL) {
+		reader->newest = block->older;
+		free(block->data);
+		free(block);
+	}
+	if (reader->event != -1)
+		close(reader->event);
+	pthread_cond_destroy(&reader->work);
+	pthread_mutex_destroy(&reader->lock);
+	free(reader);
+}
+
+int
+reader_fd(const struct reader *reader)
+{
+	return reader->event;
+}
+
+void
+reader_submit(struct reader *reader, struct reader_job *job)
+{
+	pthread_mutex_lock(&reader->lock);
+	queue_put(&reader->waiting, job);
+	pthread_cond_signal(&reader->work);
+	pthread_mutex_unlock(&reader->lock);
+}
+
+void
+reader_collect(struct reader *reader)
+{
+	struct reader_job *job, *next;
+	uint64_t count;
+
+	if (read(reader->event, &count, sizeof(count)) == -1)
+		return;
+	pthread_mutex_lock(&reader->lock);
+	job = reader->finished.first;
+	queue_init(&reader->finished);
+	pthread_mutex_unlock(&reader->lock);
+	for (; job != NULL; job = next) {
+		next = job->next;
+		job->done(job);
+	}
+}
+
+/* --- waiters -------------------------------------------------------------- */
+
+static void
+waiter_add(struct reader_waiter **list, struct reader_waiter *waiter)
+{
+	if (waiter == NULL || waiter->self != NULL)
+		return;
+	waiter->next = *list;
+	waiter->self = list;
+	if (waiter->next != NULL)
+		waiter->next->self = &waiter->next;
+	*list = waiter;
+}
+
+void
+reader_forget(struct reader_waiter *waiter)
+{
+	if (waiter->self == NULL)
+		return;
+	*waiter->self = waiter->next;
+	if (waiter->next != NULL)
+		waiter->next->self = waiter->self;
+	waiter->next = NULL;
+	waiter->self = NULL;
+}
+
+/* A waiter may wait again while it is called: for those of now only. */
+static void
+waiters_call(struct reader_waiter **list)
+{
+	struct reader_waiter *called = *list, *waiter;
+
+	*list = NULL;
+	if (called != NULL)
+		called->self = &called;
+	while ((waiter = called) != NULL) {
+		reader_forget(waiter);
+		waiter->ready(waiter);
+	}
+}
+
+/* --- blocks --------------------------------------------------------------- */
+
+static uint32_t
+packets_per_block(const struct title *title)
+{
+	return MAX_OF(READER_BLOCK_BYTES / title_packet_bytes(title), 1);
+}
+
+static struct block **
+bucket_of(struct reader *reader, const struct title *title, uint32_t number)
+{
+	uint64_t key = (uint64_t)(uintptr_t)title / 64 + number;
+
+	key *= UINT64_C(0x9e3779b97f4a7c15);
+	return &reader->buckets[key >> 54 & (BUCKETS - 1)];
+}
+
+static struct block *
+block_find(struct reader *reader, const struct title *title, uint32_t number)
+{
+	struct block *block = *bucket_of(reader, title, number);
+
+	while (
+	    block != NULL && (block->title != title || block->number != number))
+		block = block->chain;
+	return block;
+}
+
+static void
+use_unlink(struct reader *reader, struct block *block)
+{
+	*(block->newer != NULL ? &block->newer->older : &reader->newest) =
+	    block->older;
+	*(block->older != NULL ? &block->older->newer : &reader->oldest) =
+	    block->newer;
+}
+
+static void
+use_link(struct reader *reader, struct block *block)
+{
+	block->newer = NULL;
+	block->older = reader->newest;
+	*(reader->newest != NULL ? &reader->newest->newer : &reader->oldest) =
+	    block;
+	reader->newest = block;
+}
+
+static void
+block_free(struct reader *reader, struct block *block)
+{
+	struct block **at = bucket_of(reader, block->title, block->number);
+
+	while (*at != block)
+		at = &(*at)->chain;
+	*at = block->chain;
+	use_unlink(reader, block);
+	reader->used_bytes -= block->size;
+	free(block->data);
+	free(block);
+}
+
+/* Room for SIZE bytes, from the blocks used longest ago. */
+static bool
+make_room(struct reader *reader, size_t size)
+{
+	struct block *block = reader->oldest, *newer;
+
+	while (
+	    block != NULL && reader->used_bytes + size > reader->pool_bytes) {
+		newer = block->newer;
+		if (block->state != BLOCK_READING)
+			block_free(reader, block);
+		block = newer;
+	}
+	return reader->used_bytes + size <= reader->pool_bytes;
+}
+
+static void
+block_read(struct reader_job *job)
+{
+	struct block *block = CONTAINER_OF(job, struct block, job);
+
+	block->error = title_read_packets(block->title, block->first,
+	    block->count, block->data, title_packet_bytes(block->title));
+}
+
+static void
+block_done(struct reader_job *job)
+{
+	struct block *block = CONTAINER_OF(job, struct block, job);
+	struct reader *reader = block->reader;
+
+	block->state = block->error > 0 ? BLOCK_READY : BLOCK_FAILED;
+	if (block->error > 0)
+		block->count = (uint32_t)block->error;
+	waiters_call(&block->waiters);
+	/* The block may be gone by now; who waited for room may try again. */
+	waiters_call(&reader->room);
+}
+
+static struct block *
+block_start(struct reader *reader, const struct title *title, uint32_t number)
+{
+	uint32_t per_block = packets_per_block(title);
+	uint64_t first = (uint64_t)number * per_block;
+	struct block *block, **bucket;
+	size_t size;
+
+	if (first >= title_packets(title))
+		return NULL;
+	per_block = MIN_OF(per_block, title_packets(title) - (uint32_t)first);
+	size = (size_t)per_block * title_packet_bytes(title);
+	if (!make_room(reader, size))
+		return NULL;
+	if ((block = calloc(1, sizeof(*block))) == NULL)
+		return NULL;
+	if ((block->data = malloc(size)) == NULL) {
+		free(block);
+		return NULL;
+	}
+	*block = (struct block){
+		.job = { .work = block_read,
+		    .done = block_done,
+		    .group = (uint64_t)(uintptr_t)title },
+		.reader = reader,
+		.title = title,
+		.number = number,
+		.first = (uint32_t)first,
+		.count = per_block,
+		.state = BLOCK_READING,
+		.data = block->data,
+		.size = size,
+	};
+	bucket = bucket_of(reader, title, number);
+	block->chain = *bucket;
+	*bucket = block;
+	use_link(reader, block);
+	reader->used_bytes += size;
+	reader_submit(reader, &block->job);
+	return block;
+}
+
+static uint32_t
+copy_packets(const struct block *block, uint32_t first, uint32_t count,
+    uint8_t *into, size_t stride)
+{
+	size_t packet_bytes = title_packet_bytes(block->title);
+	uint32_t skipped = first - block->first;
+	uint32_t there = block->count > skipped ? block->count - skipped : 0;
+
+	count = MIN_OF(count, there);
+	for (uint32_t i = 0; i < count; i++)
+		memcpy(into + i * stride,
+		    block->data + (skipped + i) * packet_bytes, packet_bytes);
+	return count;
+}
+
+int
+reader_packets(struct reader *reader, const struct title *title, uint32_t first,
+    uint32_t count, uint8_t *into, size_t stride, struct reader_waiter *waiter)
+{
+	uint32_t number = first / packets_per_block(title);
+	struct block *block = block_find(reader, title, number);
+	uint32_t copied;
+	int error;
+
+	if (block == NULL &&
+	    (block = block_start(reader, title, number)) == NULL) {
+		if (first >= title_packets(title))
+			return -ESTALE;
+		waiter_add(&reader->room, waiter);
+		return -EAGAIN;
+	}
+	use_unlink(reader, block);
+	use_link(reader, block);
+	if (block->state == BLOCK_READING) {
+		waiter_add(&block->waiters, waiter);
+		return -EAGAIN;
+	}
+	if (block->state == BLOCK_FAILED) {
+		error = block->error;
+		block_free(reader, block); /* the next who asks tries again */
+		return error != 0 ? error : -ESTALE;
+	}
+	copied = copy_packets(block, first, count, into, stride);
+	if (!title_can_nowait(title) &&
+	    block_find(reader, title, number + 1) == NULL)
+		block_start(reader, title, number + 1);
+	return copied > 0 ? (int)copied : -ESTALE;
+}
+
+bool
+reader_release(struct reader *reader, const struct title *title)
+{
+	struct block *block = reader->newest, *older;
+
+	for (; block != NULL; block = older) {
+		older = block->older;
+		if (block->title != title)
+			continue;
+		if (block->state == BLOCK_READING)
+			return false;
+		block_free(reader, block);
+	}
+	return true;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lane - a worker's share: its range of table records, its UDP pairs, its end
+ * of the channel to the master; and with it what all parts of a worker use.
+ *
+ * The structure is the worker's context, passed down to connections, methods
+ * and sessions.  It is owned by the worker (worker_run) and lives as long as
+ * the process.
+ */
+#ifndef SERVER_LANE_H
+#define SERVER_LANE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "media/reader.h"
+#include "server/config.h"
+#include "server/fdstore.h"
+#include "table/table.h"
+
+/* A request head, or an interleaved frame that is worth reading. */
+#define LANE_INPUT_BYTES 16384
+/* Packets of one gathering: read, cut, sent, forgotten. */
+#define LANE_ARENA_BYTES (1024u * 1024)
+
+struct connection;
+struct session;
+struct titles;
+struct transport;
+
+struct lane {
+	const struct config *config;
+	struct table *table;
+	uint32_t number;
+	struct loop *loop;
+	struct reader *reader;
+	struct titles *titles;
+	struct transport *transport;
+	int media_root, channel;
+	struct sock_pair pairs[2]; /* IPv4, IPv6 */
+	uint64_t hash_seed;
+	bool draining;
+	/* By record; NULL where the record is free.  Owned. */
+	struct session **sessions;
+	struct connection **connections;
+	uint32_t session_slots, connection_slots;
+	struct connection
+	    *large_owner; /* whose reply stands in the large outbox */
+	struct session *due; /* list: what has packets to send in this turn */
+	uint8_t *input; /* LANE_INPUT_BYTES; a peeked request */
+	uint8_t *reply; /* TABLE_LARGE_OUTBOX_BYTES; a reply being written */
+};
+
+/* The pair of FAMILY, or NULL. */
+const struct sock_pair *lane_pair(const struct lane *lane, int family);
+
+/*
+ * After a predecessor died: what its sessions and connections left in the
+ * table is ended, one log line each, and the counters of the lane start from
+ * what there is now: nothing.
+ */
+void lane_clear(struct lane *lane);
+
+/* Random bytes; never fails (getrandom(2) waits for the pool at most once at
+ * boot). */
+void lane_random(void *out, size_t size);
+
+#endif

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The stream: times and bytes of what a session sends.  It knows records and
+ * ASF packets; sockets, files and the clock are others' business.
+ */
+#include "server/stream.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* CNAME of our sender reports (RFC 3550 6.5.1); says nothing about the host. */
+#define STREAM_CNAME "vodd"
+
+void
+stream_output_reset(struct stream_output *output)
+{
+	output->item_count = 0;
+	output->heads_used = 0;
+	output->copies_used = 0;
+}
+
+static uint64_t
+scaled_us(uint32_t from_ms, uint32_t to_ms, uint32_t speed_milli)
+{
+	/* Send times do not decrease in real files; where they do: at once. */
+	uint64_t span_ms = to_ms > from_ms ? to_ms - from_ms : 0;
+
+	return span_ms * 1000 * 1000 / speed_milli;
+}
+
+uint64_t
+stream_due_us(const struct table_session *session, uint32_t send_ms)
+{
+	uint64_t due_us = session->base_us + scaled_us(session->first_ms,
+						 send_ms, session->speed_milli);
+	uint64_t catch_us;
+
+	if (session->catch_us == 0)
+		return due_us;
+	catch_us = session->catch_us + scaled_us(session->catch_ms, send_ms,
+					   2 * session->speed_milli);
+	return catch_us > due_us ? catch_us : due_us;
+}
+
+void
+stream_catch_up(
+    struct table_session *session, uint64_t now_us, uint32_t send_ms)
+{
+	session->catch_us = now_us;
+	session->catch_ms = send_ms;
+}
+
+unsigned
+stream_fragments(uint32_t packet_bytes, uint32_t payload_limit)
+{
+	uint32_t room = payload_limit - RTP_ASF_HEADER_BYTES;
+
+	return (packet_bytes + room - 1) / room;
+}
+
+/*
+ * Fragments are of equal size, measured by the file's packet size, so that
+ * those of several packets are segments of one message.
+ */
+static uint32_t
+fragment_bytes(uint32_t packet_bytes, uint32_t payload_limit)
+{
+	unsigned count = stream_fragments(packet_bytes, payload_limit);
+
+	return (packet_bytes + count - 1) / count;
+}
+
+void
+stream_advance(struct table_session *session, const struct stream_item *item)
+{
+	struct table_flow *flow = &session->flows[item->flow];
+
+	session->packet = item->packet;
+	session->item = item->item;
+	session->sr_due_ms = item->sr_due_ms;
+	if (item->rtcp)
+		return;
+	flow->sequence++;
+	flow->packets++;
+	flow->octets += item->body_bytes + RTP_ASF_HEADER_BYTES;
+	session->packets_sent++;
+	session->bytes_sent +=
+	    RTP_HEADERS_BYTES + item->body_bytes + item->padding;
+}
+
+/* One packet on its way into items. */
+struct emission {
+	struct table_session *session;
+	const struct table_session_cold *cold;
+	struct stream_output *output;
+	uint32_t packet_bytes, send_ms;
+	uint32_t position; /* of the next item */
+	uint32_t sr_due_ms; /* behind this packet */
+	bool interleaved;
+	struct stream_item *last;
+};
+
+static struct stream_item *
+item_new(struct emission *emission, size_t head_bytes)
+{
+	struct stream_output *output = emission->output;
+	struct stream_item *item;
+
+	if (output->item_count == output->item_limit ||
+	    output->heads_size - output->heads_used < head_bytes)
+		return NULL;
+	item = &output->items[output->item_count++];
+	memset(item, 0, sizeof(*item));
+	item->head = output->heads + output->heads_used;
+	item->head_bytes = (uint16_t)head_bytes;
+	output->heads_used += head_bytes;
+	item->packet = emission->session->packet;
+	item->item = emission->position + 1;
+	item->sr_due_ms = emission->session->sr_due_ms;
+	emission->last = item;
+	return item;
+}
+
+/* RFC 2326 10.12.  Returns where the packet itself begins. */
+static uint8_t *
+frame_prefix(uint8_t *head, bool interleaved, uint16_t channel, size_t bytes)
+{
+	if (!interleaved)
+		return head;
+	head[0] = '$';
+	head[1] = (uint8_t)channel;
+	head[2] = (uint8_t)(bytes >> 8);
+	head[3] = (uint8_t)bytes;
+	return head + 4;
+}
+
+static int
+emit_report(struct emission *emission, unsigned flow)
+{
+	struct table_session *session = emission->session;
+	const struct table_flow *sent = &session->flows[flow];
+	struct rtcp_sender sender = {
+		.ssrc = sent->ssrc,
+		.wall_us = session->base_wall_us + scaled_us(session->first_ms,
+						       emission->send_ms,
+						       session->speed_milli),
+		.rtp_timestamp = emission->send_ms,
+		.packets = sent->packets,
+		.octets = sent->octets,
+	};
+	uint8_t report[RTCP_MAX];
+	size_t bytes = rtcp_write_sr_sdes(report, &sender, STREAM_CNAME);
+	struct stream_item *item;
+	uint8_t *at;
+
+	item = item_new(emission, bytes + (emission->interleaved ? 4 : 0));
+	if (item == NULL)
+		return -ENOBUFS;
+	item->flow = (uint8_t)flow;
+	item->rtcp = true;
+	at = emission->output->heads + emission->output->heads_used -
+	     item->head_bytes;
+	at = frame_prefix(at, emission->interleaved,
+	    emission->cold->destination[flow].rtcp, bytes);
+	memcpy(at, report, bytes);
+	stream_advance(session, item);
+	return 0;
+}
+
+/* The packet as one flow gets it. */
+struct cut {
+	const uint8_t *data;
+	uint32_t bytes;
+	bool key;
+};
+
+/* Octets that make this RTP packet as long as its neighbours; 0 if too many. */
+static uint8_t
+padding_for(const struct emission *emission, uint32_t bytes, uint32_t full)
+{
+	uint32_t missing = full - bytes;
+
+	/* Over TCP nothing is gained; of several flows no two are alike. */
+	if (emission->interleaved || emission->session->flow_count > 1)
+		return 0;
+	return missing <= RTP_PADDING_MAX ? (uint8_t)missing : 0;
+}
+
+static int
+emit_fragment(struct emission *emission, unsigned flow, const struct cut *cut,
+    uint32_t at, uint32_t full)
+{
+	const struct table_session *session = emission->session;
+	uint32_t bytes = MIN_OF(full, cut->bytes - at);
+	bool whole = bytes == cut->bytes;
+	struct stream_item *item;
+	uint8_t *head;
+
+	item = item_new(
+	    emission, RTP_HEADERS_BYTES + (emission->interleaved ? 4 : 0));
+	if (item == NULL)
+		return -ENOBUFS;
+	item->flow = (uint8_t)flow;
+	item->body = cut->data + at;
+	item->body_bytes = bytes;
+	item->padding = padding_for(emission, bytes, full);
+	head = emission->output->heads + emission->output->heads_used -
+	       item->head_bytes;
+	head = frame_prefix(head, emission->interleaved,
+	    emission->cold->destination[flow].rtp, RTP_HEADERS_BYTES + bytes);
+	rtp_write_header(
+	    head, &(struct rtp_header){ .marker = at + bytes == cut->bytes,
+		      .padding = item->padding != 0,
+		      .payload_type = RTP_PAYLOAD_TYPE,
+		      .sequence = session->flows[flow].sequence,
+		      .timestamp = emission->send_ms,
+		      .ssrc = session->flows[flow].ssrc });
+	rtp_write_asf_header(head + RTP_HEADER_BYTES,
+	    &(struct rtp_asf_header){ .key_frame = cut->key,
+		.whole = whole,
+		.length_or_offset =
+		    whole ? bytes + RTP_ASF_HEADER_BYTES : at });
+	stream_advance(emission->session, item);
+	return 0;
+}
+
+/* All fragments of CUT for FLOW that are not before session->item. */
+static int
+emit_cut(struct emission *emission, unsigned flow, const struct cut *cut)
+{
+	uint32_t full = fragment_bytes(
+	    emission->packet_bytes, emission->cold->payload_limit);
+	uint32_t at;
+	int error;
+
+	for (at = 0; at < cut->bytes; at += full, emission->position++) {
+		if (emission->position < emission->session->item)
+			continue;
+		error = emit_fragment(emission, flow, cut, at, full);
+		if (error != 0)
+			return error;
+	}
+	return 0;
+}
+
+static struct asf_set
+flow_set(const struct table_session_cold *cold, unsigned flow)
+{
+	return (struct asf_set){ { cold->flow_streams[flow][0],
+	    cold->flow_streams[flow][1] } };
+}
+
+/* One flow: the packet is cut where it lies, nothing is copied. */
+static int
+emit_single(
+    struct emission *emission, uint8_t *packet, const struct asf_packet *parsed)
+{
+	struct cut cut;
+	uint8_t *at;
+
+	cut.bytes = asf_packet_rewrite(packet, emission->packet_bytes, parsed,
+	    flow_set(emission->cold, 0), &at, &cut.key);
+	cut.data = at;
+	return cut.bytes == 0 ? 0 : emit_cut(emission, 0, &cut);
+}
+
+static int
+emit_several(struct emission *emission, const uint8_t *packet,
+    const struct asf_packet *parsed)
+{
+	struct stream_output *output = emission->output;
+	unsigned flow;
+	struct cut cut;
+	int error;
+
+	for (flow = 0; flow < emission->session->flow_count; flow++) {
+		if (output->copies_size - output->copies_used <
+		    emission->packet_bytes + ASF_REWRITE_ROOM)
+			return -ENOBUFS;
+		cut.data = output->copies + output->copies_used;
+		cut.bytes = asf_packet_copy(packet, emission->packet_bytes,
+		    parsed, flow_set(emission->cold, flow),
+		    output->copies + output->copies_used, &cut.key);
+		output->copies_used += cut.bytes;
+		error = emit_cut(emission, flow, &cut);
+		if (error != 0)
+			return error;
+	}
+	return 0;
+}
+
+static int
+emit_reports(struct emission *emission)
+{
+	unsigned flow;
+	int error;
+
+	if (emission->send_ms < emission->session->sr_due_ms)
+		return 0;
+	emission->sr_due_ms = emission->send_ms + STREAM_REPORT_MS;
+	for (flow = 0; flow < emission->session->flow_count;
+	     flow++, emission->position++) {
+		if (emission->position < emission->session->item)
+			continue;
+		error = emit_report(emission, flow);
+		if (error != 0)
+			return error;
+	}
+	return 0;
+}
+
+int
+stream_emit(struct table_session *session,
+    const struct table_session_cold *cold, uint8_t *packet,
+    uint32_t packet_bytes, uint32_t send_ms, struct stream_output *output)
+{
+	struct emission emission = {
+		.session = session,
+		.cold = cold,
+		.output = output,
+		.packet_bytes = packet_bytes,
+		.send_ms = send_ms,
+		.sr_due_ms = session->sr_due_ms,
+		.interleaved = cold->transport == TABLE_TCP,
+	};
+	struct asf_packet parsed;
+	int error = 0;
+
+	if (asf_packet_parse(packet, packet_bytes, &parsed) == ASF_OK) {
+		error = emit_reports(&emission);
+		if (error == 0)
+			error = session->flow_count == 1
+				    ? emit_single(&emission, packet, &parsed)
+				    : emit_several(&emission, packet, &parsed);
+	}
+	if (error != 0)
+		return error;
+
+	/* Behind the last item the next packet begins. */
+	session->packet++;
+	session->item = 0;
+	session->sr_due_ms = emission.sr_due_ms;
+	if (emission.last != NULL) {
+		emission.last->packet = session->packet;
+		emission.last->item = 0;
+		emission.last->sr_due_ms = session->sr_due_ms;
+	}
+	return 0;
+}

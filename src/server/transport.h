@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * transport - where packets go: UDP in batches of many sessions, or frames
+ * interleaved on a connection.
+ *
+ * UDP goes out through the lane's one unconnected pair per family: one
+ * sendmmsg carries the messages of many sessions, and neighbouring packets of
+ * one session that are equally long are one message with UDP_SEGMENT (GSO).
+ */
+#ifndef SERVER_TRANSPORT_H
+#define SERVER_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/sock.h"
+#include "server/stream.h"
+
+/* Messages of one sendmmsg, segments of one message. */
+#define TRANSPORT_MESSAGES 128
+#define TRANSPORT_SEGMENTS 64
+#define TRANSPORT_VECTORS (TRANSPORT_MESSAGES * 24)
+
+struct transport; /* opaque: queues, owned by the worker */
+
+struct transport_counts { /* since transport_new() */
+	uint64_t packets, bytes, messages, calls, errors;
+};
+
+/* PAIRS (IPv4, IPv6) are borrowed.  SEGMENTATION false: never GSO.  0 or
+ * -ENOMEM. */
+int transport_new(const struct sock_pair pairs[static 2], bool segmentation,
+    struct transport **out);
+void transport_free(struct transport *transport); /* accepts NULL */
+
+struct transport_path {
+	const union sock_address
+	    *peer; /* the host; its port is not looked at */
+	const union sock_address *local; /* the source address */
+	struct table_destination ports;
+	void *owner;
+};
+
+/*
+ * Queue one item; head, body and the addresses are borrowed until the flush.
+ * -ENOBUFS: full, flush first.
+ */
+int transport_add(struct transport *transport,
+    const struct transport_path *path, const struct stream_item *item);
+
+/*
+ * Send what is queued.  What the kernel has no room for is not sent: FAILED is
+ * called for its owner, who sends it again later.  What it refuses for good is
+ * counted and skipped.
+ */
+void transport_flush(struct transport *transport, void (*failed)(void *owner));
+
+/* One datagram from the RTCP socket at once, outside of any batch (BYE).  0 or
+ * -errno. */
+int transport_send_rtcp(struct transport *transport,
+    const struct transport_path *path, const void *data, size_t size);
+
+void transport_read_counts(
+    const struct transport *transport, struct transport_counts *out);
+
+/*
+ * Frames for a connection: ITEMS without their first SKIP bytes, as vectors.
+ * How many of VECTORS were filled; stops when they are full.
+ */
+size_t transport_frames(const struct stream_item *items, size_t count,
+    size_t skip, struct iovec *vectors, size_t vector_limit);
+
+#endif
