@@ -1,14 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * table - the shared-memory session table: the truth of an instance.
  *
- * One POSIX shm object per instance.  A header (written by the master, before workers are
- * forked and under reload), then lanes.  A lane is a range of records that one process
- * writes and everybody may read; nothing is locked.  A record is kept in two copies; its version selects the
- * whole one, so a writer killed at any instruction leaves the state before or after.
- * No pointers; fixed-width fields; native byte order; TABLE_LAYOUT says which layout.
+ * One POSIX shm object per instance.  A header (written by the master, before
+ * workers are forked and under reload), then lanes.  A lane is a range of
+ * records that one process writes and everybody may read; nothing is locked.  A
+ * record is kept in two copies; its version selects the whole one, so a writer
+ * killed at any instruction leaves the state before or after. No pointers;
+ * fixed-width fields; native byte order; TABLE_LAYOUT says which layout.
  *
- * Lane life: master table_create()s; worker table_lane_open()s its lane for writing; anyone
- * table_open()s for reading.
+ * Lane life: master table_create()s; worker table_lane_open()s its lane for
+ * writing; anyone table_open()s for reading.
  */
 #ifndef TABLE_TABLE_H
 #define TABLE_TABLE_H
@@ -39,24 +41,35 @@ enum table_record_state { TABLE_FREE, TABLE_CLAIMED, TABLE_USED };
 struct table_connection {
 	uint32_t state; /* enum table_record_state */
 	uint32_t flags;
-	uint64_t cookie;	    /* SO_COOKIE of its socket */
-	uint64_t in_done;	    /* input bytes answered, from the start of the connection */
-	uint64_t out_done;	    /* output bytes at the last boundary published here */
-	uint32_t outbox_bytes;	    /* what stands in the outbox; 0: empty */
-	uint32_t outbox_large;	    /* 1: it stands in the lane's large outbox */
-	uint32_t writer;	    /* session whose frames follow the boundary, or TABLE_NONE */
+	uint64_t cookie; /* SO_COOKIE of its socket */
+	/* Input bytes answered, from the start of the connection. */
+	uint64_t in_done;
+	/* Output bytes at the last boundary published here. */
+	uint64_t out_done;
+	uint32_t outbox_bytes; /* what stands in the outbox; 0: empty */
+	uint32_t outbox_large; /* 1: it stands in the lane's large outbox */
+	/* Session whose frames follow the boundary, or TABLE_NONE. */
+	uint32_t writer;
 	uint32_t session_count;
-	uint32_t sessions[TABLE_SESSIONS_PER_CONNECTION]; /* records of the same lane */
+	/* Records of the same lane. */
+	uint32_t sessions[TABLE_SESSIONS_PER_CONNECTION];
 	uint64_t accepted_us;
 	union sock_address peer, local;
 };
 
 /* --- session ------------------------------------------------------------- */
-enum table_session_state { TABLE_SESSION_INIT, TABLE_SESSION_READY, TABLE_SESSION_PLAYING, TABLE_SESSION_PAUSED };
+enum table_session_state {
+	TABLE_SESSION_INIT,
+	TABLE_SESSION_READY,
+	TABLE_SESSION_PLAYING,
+	TABLE_SESSION_PAUSED
+};
 enum table_transport { TABLE_UDP, TABLE_TCP };
-enum table_end { TABLE_END_NONE, TABLE_END_REACHED, TABLE_END_SAID }; /* end of stream: no, last packet sent, BYE sent */
+/* End of stream: no, last packet sent, BYE sent. */
+enum table_end { TABLE_END_NONE, TABLE_END_REACHED, TABLE_END_SAID };
 
-struct table_flow { /* one destination: one SSRC, one sequence (RFC 3550) */
+/* One destination: one SSRC, one sequence (RFC 3550). */
+struct table_flow {
 	uint32_t ssrc;
 	uint32_t packets; /* sent, for SR */
 	uint32_t octets;
@@ -64,51 +77,60 @@ struct table_flow { /* one destination: one SSRC, one sequence (RFC 3550) */
 	uint16_t reserved;
 };
 
-/* Published per batch: everything that a packet sent changes. */
+/* Published per batch: everything that a packet sent changes.  248 bytes. */
 struct table_session {
-	uint32_t state;		/* enum table_record_state */
+	uint32_t state; /* enum table_record_state */
 	uint32_t session_state; /* enum table_session_state */
-	uint32_t end;		/* enum table_end */
-	uint32_t packet;	/* next ASF packet */
-	uint32_t item;		/* next item (SR or fragment) of that packet, 0.. */
-	uint32_t end_packet;	/* first packet that is not sent any more */
-	uint32_t first_ms;	/* send time of the packet PLAY began with */
-	uint32_t position_ms;	/* media time of `packet`, for people */
-	uint64_t base_us;	/* monotonic: when first_ms is due */
-	uint64_t base_wall_us;	/* wall clock at base_us: NTP times of SRs */
-	uint64_t catch_us;	/* catching up since then (0: not) ... */
-	uint32_t catch_ms;	/* ... from this send time on, at twice the rate */
+	uint32_t end; /* enum table_end */
+	uint32_t packet; /* next ASF packet */
+	uint32_t item; /* next item (SR or fragment) of it, 0.. */
+	uint32_t end_packet; /* first packet that is not sent any more */
+	uint32_t first_ms; /* send time of the packet PLAY began with */
+	uint32_t position_ms; /* media time of `packet`, for people */
+	uint64_t base_us; /* monotonic: when first_ms is due */
+	uint64_t base_wall_us; /* wall clock at base_us: NTP times of SRs */
+	uint64_t catch_us; /* catching up since then (0: not) ... */
+	uint32_t catch_ms; /* ... from this send time on, at twice the rate */
 	uint32_t speed_milli;
-	uint32_t sr_due_ms;	/* SRs stand before the first packet sent at or behind this */
+	/* SRs stand before the first packet sent at or behind this. */
+	uint32_t sr_due_ms;
 	uint32_t flow_count;
-	uint64_t out_done;	/* TCP: output bytes of the connection at which (packet, item) begins */
-	uint64_t deadline_us;	/* monotonic: ends then unless something is heard */
+	/* TCP: output bytes of the connection where (packet, item) begins. */
+	uint64_t out_done;
+	/* Monotonic: ends then unless something is heard. */
+	uint64_t deadline_us;
 	uint64_t committed_bps;
-	uint64_t bytes_sent, packets_sent; /* RTP with its header; counts of this session */
-	uint32_t packets_lost;	/* from receiver reports, all flows */
+	/* RTP with its header; counts of this session. */
+	uint64_t bytes_sent, packets_sent;
+	uint32_t packets_lost; /* from receiver reports, all flows */
 	uint32_t jitter_ms;
 	struct table_flow flows[TABLE_FLOWS_MAX];
 };
 
-struct table_destination { /* of a flow; ports in host order, or channels */
+/* Of a flow; ports in host order, or channels. */
+struct table_destination {
 	uint16_t rtp, rtcp;
 };
 
 /* Published per request. */
 struct table_session_cold {
-	uint8_t id[16];	   /* random; the right to the session */
-	uint32_t connection; /* control connection: record of the same lane, or TABLE_NONE */
-	uint32_t title;	   /* record of the same lane */
-	uint32_t transport;  /* enum table_transport */
-	uint32_t pair_lane;  /* lane of the UDP pair used */
+	uint8_t id[16]; /* random; the right to the session */
+	/* Control connection: record of the same lane, or TABLE_NONE. */
+	uint32_t connection;
+	uint32_t title; /* record of the same lane */
+	uint32_t transport; /* enum table_transport */
+	uint32_t pair_lane; /* lane of the UDP pair used */
 	uint32_t payload_limit; /* bytes of RTP payload */
-	uint32_t bye_extra;  /* BYEs beyond one per flow, so that there is one per m= line */
-	uint64_t flow_streams[TABLE_FLOWS_MAX][2]; /* stream numbers, struct asf_set */
+	/* BYEs beyond one per flow, so that there is one per m= line. */
+	uint32_t bye_extra;
+	/* Stream numbers, struct asf_set. */
+	uint64_t flow_streams[TABLE_FLOWS_MAX][2];
 	struct table_destination destination[TABLE_FLOWS_MAX];
 	uint64_t setup_streams[2]; /* all that were set up */
-	uint32_t has_rtx;	   /* the retransmission stream was set up ... */
+	uint32_t has_rtx; /* the retransmission stream was set up ... */
 	struct table_destination rtx; /* ... there */
-	union sock_address peer, local; /* media goes to peer's host, from local's */
+	/* Media goes to peer's host, from local's. */
+	union sock_address peer, local;
 	uint64_t created_wall_us, play_wall_us;
 	uint32_t start_ms; /* media time of the first PLAY, for the log */
 	uint32_t reserved;
@@ -125,33 +147,43 @@ struct table_title {
 };
 
 /* --- the worker's block of a lane ---------------------------------------- */
-#define TABLE_HISTOGRAM_BUCKETS 32 /* bucket i: values < 2^i microseconds; the last: all others */
-enum table_counter { /* single words, each true alone; written by the lane's owner */
-	TABLE_HEARTBEAT_US,	/* monotonic */
-	TABLE_BLAME,		/* session record + 1 that is being worked on; 0: none or a batch */
-	TABLE_CONNECTIONS,	/* open now */
-	TABLE_SESSIONS,		/* records used now */
-	TABLE_COMMITTED_BPS,	/* sum over playing and paused sessions */
-	TABLE_BYTES_SENT,	/* since the instance began; not reset by a new worker */
+/* Bucket i: values < 2^i microseconds; the last: all others. */
+#define TABLE_HISTOGRAM_BUCKETS 32
+/* Single words, each true alone; written by the lane's owner. */
+enum table_counter {
+	TABLE_HEARTBEAT_US, /* monotonic */
+	/* Session record + 1 that is being worked on; 0: none or a batch. */
+	TABLE_BLAME,
+	TABLE_CONNECTIONS, /* open now */
+	TABLE_SESSIONS, /* records used now */
+	TABLE_COMMITTED_BPS, /* sum over playing and paused sessions */
+	/* Since the instance began; not reset by a new worker. */
+	TABLE_BYTES_SENT,
 	TABLE_PACKETS_SENT,
 	TABLE_REQUESTS,
 	TABLE_REFUSED_BANDWIDTH, /* 453 */
-	TABLE_REFUSED_SESSIONS,	/* 503 */
+	TABLE_REFUSED_SESSIONS, /* 503 */
 	TABLE_SESSIONS_BEGUN,
 	TABLE_SESSIONS_ENDED,
 	TABLE_SEND_ERRORS,
-	TABLE_LATE_PACKETS,	/* sent more than a tick after they were due */
+	TABLE_LATE_PACKETS, /* sent more than a tick after they were due */
 	TABLE_COLD_READS,
 	TABLE_COUNTER_COUNT
 };
-enum table_histogram { TABLE_REQUEST_DURATION, TABLE_START_DELAY, TABLE_LATENESS, TABLE_HISTOGRAM_COUNT };
+enum table_histogram {
+	TABLE_REQUEST_DURATION,
+	TABLE_START_DELAY,
+	TABLE_LATENESS,
+	TABLE_HISTOGRAM_COUNT
+};
 
 /* --- creating, opening ---------------------------------------------------- */
-struct table; /* opaque: a mapping of the whole object, read-only but for the lane opened */
+/* Opaque: a mapping of the whole object, read-only but for lanes opened. */
+struct table;
 
 struct table_limits {
-	uint32_t lanes;		   /* 1..TABLE_LANES_MAX */
-	uint32_t lane_sessions;	   /* records of a lane */
+	uint32_t lanes; /* 1..TABLE_LANES_MAX */
+	uint32_t lane_sessions; /* records of a lane */
 	uint32_t lane_connections;
 	uint32_t lane_titles;
 	uint64_t max_bandwidth_bps, max_sessions; /* for people and agents */
@@ -160,75 +192,121 @@ struct table_limits {
 /* What the header says for readers; written by the master. */
 struct table_info {
 	struct table_limits limits;
-	uint64_t generation;	/* counts reloads */
+	uint64_t generation; /* counts reloads */
 	int32_t master_pid;
 	uint32_t draining;
 	uint64_t started_wall_us;
-	uint64_t bytes;		/* of the object */
+	uint64_t bytes; /* of the object */
 };
 
 /*
- * "/vodd.INSTANCE" -> a fresh object in place of an old one of the same name, mode 0640, group GROUP ((gid_t)-1: as it
- * is).  The file's length is set for all lanes; memory is allocated (posix_fallocate) for the
- * header now and for records as lanes grow, so that a full /dev/shm is -ENOSPC, never SIGBUS.
- * *FD is the object's descriptor, kept for table_lane_open() in forked children; owned by the table.
+ * "/vodd.INSTANCE" -> a fresh object in place of an old one of the same name,
+ * mode 0640 whatever the umask, group GROUP ((gid_t)-1: as it is).  The file's
+ * length is set for all lanes; memory is allocated (posix_fallocate) for the
+ * header and the lanes' blocks now and for records as lanes grow, so that a
+ * full /dev/shm is -ENOSPC, never SIGBUS.  The caller makes sure that no other
+ * master of the instance lives: its table would be replaced.
+ *
+ * -EPERM: the old object is another user's.  -EINVAL: limits, or a name that
+ * is not "/NAME".
  */
-int table_create(const char *name, const struct table_limits *limits, gid_t group, struct table **out);
-/* Read-only.  -ENOENT: no such instance; -EPROTO: not ours or another layout; -EACCES. */
+int table_create(const char *name, const struct table_limits *limits,
+    gid_t group, struct table **out);
+/*
+ * Read-only.  -ENOENT: no such instance; -EPROTO: not ours or another layout;
+ * -EACCES.
+ */
 int table_open(const char *name, struct table **out);
-void table_close(struct table *table);	   /* accepts NULL; the object stays */
+void table_close(struct table *table); /* accepts NULL; the object stays */
 int table_unlink(const char *name);
 void table_info(const struct table *table, struct table_info *out);
-/* Master only. */
-void table_set_master(struct table *table, int32_t pid, uint64_t generation, bool draining);
-/* Which process writes a lane (0: none).  Set by the master after fork, cleared after wait. */
+/* Master only, as are the two below. */
+void table_set_master(
+    struct table *table, int32_t pid, uint64_t generation, bool draining);
+/* After a reload that changed them. */
+void table_set_maxima(
+    struct table *table, uint64_t max_bandwidth_bps, uint64_t max_sessions);
+/*
+ * Which process writes a lane (0: none).  Set by the master after fork,
+ * cleared after wait.
+ */
 void table_lane_set_pid(struct table *table, uint32_t lane, int32_t pid);
 int32_t table_lane_pid(const struct table *table, uint32_t lane);
 
 /*
- * In a forked worker: map LANE writable, everything else stays read-only.
- * Counters of the lane go on.  0 or -errno.
+ * In a forked worker: make LANE writable; everything else becomes or stays
+ * read-only.  (In the process that made the table the header stays writable
+ * too.)  For each lane that the worker serves.  Counters of the lane go on,
+ * records stay as the last owner left them: walk [0, table_high_water()) and
+ * release what is not carried on, CLAIMED ones included. 0 or -errno; -EACCES:
+ * the table was opened for reading.
  */
 int table_lane_open(struct table *table, uint32_t lane);
 
-/* --- records --------------------------------------------------------------- */
-/* SESSION and SESSION_COLD are two parts of one record: claimed and released together. */
-enum table_kind { TABLE_CONNECTION, TABLE_SESSION, TABLE_SESSION_COLD, TABLE_TITLE, TABLE_KIND_COUNT };
+/* --- records -------------------------------------------------------------- */
+/* SESSION and SESSION_COLD are parts of one record, claimed together. */
+enum table_kind {
+	TABLE_CONNECTION,
+	TABLE_SESSION,
+	TABLE_SESSION_COLD,
+	TABLE_TITLE,
+	TABLE_KIND_COUNT
+};
 
-uint32_t table_capacity(const struct table *table, enum table_kind kind); /* of one lane */
+/* Of one lane. */
+uint32_t table_capacity(const struct table *table, enum table_kind kind);
 /* Records [0, n) of a lane were ever used; readers look no further. */
-uint32_t table_high_water(const struct table *table, uint32_t lane, enum table_kind kind);
+uint32_t table_high_water(
+    const struct table *table, uint32_t lane, enum table_kind kind);
 
 /*
- * Owner of LANE only.  Claim publishes state TABLE_CLAIMED, everything else 0, and returns
- * the lowest free record; -ENOSPC: lane full or no memory.  Publish copies the whole VIEW.
- * Release publishes TABLE_FREE.
+ * Owner of LANE only.  Claim publishes state TABLE_CLAIMED, everything else 0,
+ * and returns the lowest free record; -ENOSPC: lane full or no memory.  Publish
+ * copies the whole VIEW, whose state is not TABLE_FREE.  Release publishes
+ * TABLE_FREE.  Sessions are claimed and released as TABLE_SESSION.
  */
-int table_claim(struct table *table, uint32_t lane, enum table_kind kind, uint32_t *out);
-void table_publish(struct table *table, uint32_t lane, enum table_kind kind, uint32_t record,
-    const void *view);
-void table_release(struct table *table, uint32_t lane, enum table_kind kind, uint32_t record);
+int table_claim(
+    struct table *table, uint32_t lane, enum table_kind kind, uint32_t *out);
+void table_publish(struct table *table, uint32_t lane, enum table_kind kind,
+    uint32_t record, const void *view);
+void table_release(
+    struct table *table, uint32_t lane, enum table_kind kind, uint32_t record);
 
 /*
  * Anybody: a whole copy.  False: the record changed each time we looked
- * (bounded tries), or there is no such record.  A free record is read too (state 0).
+ * (bounded tries; VIEW is as it was), or there is no such record.  A free
+ * record is read too (state 0).
  */
-bool table_read(const struct table *table, uint32_t lane, enum table_kind kind, uint32_t record,
-    void *view);
+bool table_read(const struct table *table, uint32_t lane, enum table_kind kind,
+    uint32_t record, void *view);
 
-/* Where a connection's replies stand before they are written; owner: writable.  LARGE: the lane's one. */
-uint8_t *table_outbox(struct table *table, uint32_t lane, uint32_t connection, bool large);
+/*
+ * Where a connection's replies stand before they are written; its owner may
+ * write there.  LARGE: the lane's one.  NULL: no such record was ever claimed.
+ */
+uint8_t *table_outbox(
+    struct table *table, uint32_t lane, uint32_t connection, bool large);
 
-void table_counter_set(struct table *table, uint32_t lane, enum table_counter counter, uint64_t value);
-void table_counter_add(struct table *table, uint32_t lane, enum table_counter counter, int64_t value);
-uint64_t table_counter(const struct table *table, uint32_t lane, enum table_counter counter);
-uint64_t table_counter_sum(const struct table *table, enum table_counter counter); /* all lanes */
-void table_histogram_add(struct table *table, uint32_t lane, enum table_histogram histogram, uint64_t us);
-void table_histogram_read(const struct table *table, uint32_t lane, enum table_histogram histogram,
+void table_counter_set(struct table *table, uint32_t lane,
+    enum table_counter counter, uint64_t value);
+void table_counter_add(struct table *table, uint32_t lane,
+    enum table_counter counter, int64_t value);
+uint64_t table_counter(
+    const struct table *table, uint32_t lane, enum table_counter counter);
+/* Of all lanes. */
+uint64_t table_counter_sum(
+    const struct table *table, enum table_counter counter);
+void table_histogram_add(struct table *table, uint32_t lane,
+    enum table_histogram histogram, uint64_t us);
+void table_histogram_read(const struct table *table, uint32_t lane,
+    enum table_histogram histogram,
     uint64_t out[static TABLE_HISTOGRAM_BUCKETS]);
 
-/* Reserve: add AMOUNT to the lane's counter, sum it over all lanes, take it back if above LIMIT (0: no limit). */
-bool table_reserve(struct table *table, uint32_t lane, enum table_counter counter, uint64_t amount,
-    uint64_t limit);
+/*
+ * Add AMOUNT to the lane's counter, sum it over all lanes, take it back if that
+ * is above LIMIT (0: no limit).
+ */
+bool table_reserve(struct table *table, uint32_t lane,
+    enum table_counter counter, uint64_t amount, uint64_t limit);
 
 #endif
