@@ -31,7 +31,7 @@ struct block {
 	uint32_t first, count; /* packets wanted; then: packets there */
 	enum block_state state;
 	int error;
-	struct reader_waiter *waiters;
+	struct waiter *waiters;
 	uint8_t *data;
 	size_t size;
 };
@@ -53,7 +53,7 @@ struct reader {
 	struct block *buckets[BUCKETS];
 	struct block *newest, *oldest; /* by last use */
 	size_t pool_bytes, used_bytes;
-	struct reader_waiter *room; /* wait for any block to be done */
+	struct waiter *room; /* wait for any block to be done */
 };
 
 static void
@@ -256,47 +256,6 @@ reader_collect(struct reader *reader)
 	}
 }
 
-/* --- waiters -------------------------------------------------------------- */
-
-static void
-waiter_add(struct reader_waiter **list, struct reader_waiter *waiter)
-{
-	if (waiter == NULL || waiter->self != NULL)
-		return;
-	waiter->next = *list;
-	waiter->self = list;
-	if (waiter->next != NULL)
-		waiter->next->self = &waiter->next;
-	*list = waiter;
-}
-
-void
-reader_forget(struct reader_waiter *waiter)
-{
-	if (waiter->self == NULL)
-		return;
-	*waiter->self = waiter->next;
-	if (waiter->next != NULL)
-		waiter->next->self = waiter->self;
-	waiter->next = NULL;
-	waiter->self = NULL;
-}
-
-/* A waiter may wait again while it is called: for those of now only. */
-static void
-waiters_call(struct reader_waiter **list)
-{
-	struct reader_waiter *called = *list, *waiter;
-
-	*list = NULL;
-	if (called != NULL)
-		called->self = &called;
-	while ((waiter = called) != NULL) {
-		reader_forget(waiter);
-		waiter->ready(waiter);
-	}
-}
-
 /* --- blocks --------------------------------------------------------------- */
 
 static uint32_t
@@ -392,9 +351,9 @@ block_done(struct reader_job *job)
 	block->state = block->error > 0 ? BLOCK_READY : BLOCK_FAILED;
 	if (block->error > 0)
 		block->count = (uint32_t)block->error;
-	waiters_call(&block->waiters);
+	waiter_call_all(&block->waiters);
 	/* The block may be gone by now; who waited for room may try again. */
-	waiters_call(&reader->room);
+	waiter_call_all(&reader->room);
 }
 
 static struct block *
@@ -456,7 +415,7 @@ copy_packets(const struct block *block, uint32_t first, uint32_t count,
 
 int
 reader_packets(struct reader *reader, const struct title *title, uint32_t first,
-    uint32_t count, uint8_t *into, size_t stride, struct reader_waiter *waiter)
+    uint32_t count, uint8_t *into, size_t stride, struct waiter *waiter)
 {
 	uint32_t number = first / packets_per_block(title);
 	struct block *block = block_find(reader, title, number);

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/waiter.h"
+
 struct reader;
 struct title;
 
@@ -47,14 +49,9 @@ void reader_submit(struct reader *reader, struct reader_job *job);
  * AHEAD starts the next one too) and WAITER, if not NULL, is called once when
  * it is there or failed; -EIO, -ESTALE.
  */
-struct reader_waiter {
-	struct reader_waiter *next, **self; /* NULL: does not wait */
-	void (*ready)(struct reader_waiter *waiter);
-};
 int reader_packets(struct reader *reader, const struct title *title,
     uint32_t first, uint32_t count, uint8_t *into, size_t stride,
-    struct reader_waiter *waiter);
-void reader_forget(struct reader_waiter *waiter);
+    struct waiter *waiter);
 /* The title is about to be closed: drop its blocks.  False: a read is running;
  * ask again later. */
 bool reader_release(struct reader *reader, const struct title *title);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * titles - the open titles of a worker: opened on reader threads, shared by
+ * its sessions, closed some time after the last use.
+ */
+#ifndef SERVER_TITLES_H
+#define SERVER_TITLES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/waiter.h"
+#include "media/title.h"
+#include "server/lane.h"
+
+/* An entry is used without another look at the file system for so long ... */
+#define TITLES_FRESH_US (2 * US_PER_SECOND)
+/* ... and a title nobody uses is closed after that. */
+#define TITLES_IDLE_US (10 * US_PER_SECOND)
+
+struct titles; /* opaque: all of a worker's */
+struct titles_entry; /* opaque: one, referenced by sessions */
+
+int titles_new(struct lane *lane, struct titles **out);
+void titles_free(struct titles *titles); /* accepts NULL */
+
+/*
+ * The title at PATH below the media root.  0: *OUT is open and valid until the next turn
+ * of the loop unless titles_hold() is called.  -EINPROGRESS: it is being opened; WAITER is called, then ask
+ * again.  -ENOENT, -EBADMSG, -ENOSPC, other -errno: it cannot be served; a
+ * sentence for the log in *REASON.
+ */
+int titles_get(struct titles *titles, const char *path, struct waiter *waiter,
+    struct titles_entry **out, const char **reason);
+void titles_hold(struct titles_entry *entry);
+void titles_drop(struct titles_entry *entry); /* accepts NULL */
+
+const struct title *titles_title(const struct titles_entry *entry);
+const char *titles_path(const struct titles_entry *entry);
+uint32_t titles_record(const struct titles_entry *entry); /* of the table */
+uint32_t titles_first_ms(const struct titles_entry *entry); /* send time of packet 0 */
+
+/* Once a second: close what nobody used. */
+void titles_sweep(struct titles *titles, uint64_t now_us);
+
+#endif
