@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * config - the server's settings, one table: name, unit, default, limits, help.
  */
@@ -35,11 +36,56 @@ struct config {
 	bool udp, tcp;
 	/* log */
 	uint64_t log_level; /* enum log_level */
-	uint64_t log_target; /* enum log_target */
+	uint64_t log_target; /* enum log_target; no setting: follows from -f and
+				log_file */
 	char log_file[SETTINGS_TEXT_MAX];
 };
 
 extern const struct settings_row config_rows[];
 extern const size_t config_row_count;
+
+#define CONFIG_OVERRIDES_MAX 64
+
+/* Where the settings come from: the file, and what the command line adds. */
+struct config_source {
+	const char *file; /* borrowed */
+	bool file_optional; /* the default file may be missing */
+	bool foreground;
+	unsigned override_count;
+	const char *overrides[CONFIG_OVERRIDES_MAX]; /* -o, in their order */
+	/* These stand above file and -o; NULL or 0: not given. */
+	const char *media_root, *workers;
+	struct settings_list listen;
+};
+
+/*
+ * Defaults, then the file, then -o, then the other options; checked one by one
+ * and against each other.  0, or -errno with ERROR set, OUT untouched.
+ */
+int config_load(const struct config_source *source, struct config *out,
+    char error[static SETTINGS_ERROR_MAX]);
+
+/* How many lanes, thus workers, CONFIG asks for on this machine. */
+uint32_t config_lanes(const struct config *config);
+/* max_connections with its 0 resolved. */
+uint64_t config_connections(const struct config *config);
+
+/* What it takes for a changed setting to be in force; they add up as bits. */
+enum config_effect {
+	CONFIG_AT_ONCE = 1, /* the running processes are told */
+	CONFIG_WORKERS = 2, /* the workers are replaced */
+	CONFIG_RESTART = 4, /* the instance is stopped and started */
+};
+enum config_effect config_effect(size_t row);
+
+/*
+ * The effects, as bits, of what differs between A and B; the settings of effect
+ * NAMED that differ go to NAMES, separated by ", ".
+ */
+unsigned config_compare(const struct config *a, const struct config *b,
+    enum config_effect named, char *names, size_t names_size);
+/* Copy the settings whose effect is among EFFECTS. */
+void config_take(
+    struct config *into, const struct config *from, unsigned effects);
 
 #endif

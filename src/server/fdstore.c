@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The master's store of descriptors, by lane and record, and the messages by
+ * which it is filled and handed on.  What is stored is never read from or
+ * written to here.
+ */
+#include "server/fdstore.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct stored {
+	uint64_t cookie;
+	int fd; /* -1: none */
+};
+
+struct fdstore_lane {
+	uint32_t count;
+	uint32_t end; /* records from here on were never stored */
+	struct stored *stored;
+};
+
+struct fdstore {
+	uint32_t lane_count, capacity;
+	struct fdstore_lane lanes[];
+};
+
+int
+fdstore_new(uint32_t lanes, uint32_t connections_per_lane, struct fdstore **out)
+{
+	struct fdstore *store;
+
+	store = calloc(1, sizeof(*store) + lanes * sizeof(store->lanes[0]));
+	if (store == NULL)
+		return -ENOMEM;
+	store->lane_count = lanes;
+	store->capacity = connections_per_lane;
+	for (uint32_t i = 0; i < lanes; i++) {
+		store->lanes[i].stored = calloc(
+		    connections_per_lane, sizeof(store->lanes[i].stored[0]));
+		if (store->lanes[i].stored == NULL) {
+			fdstore_free(store);
+			return -ENOMEM;
+		}
+	}
+	*out = store;
+	return 0;
+}
+
+void
+fdstore_free(struct fdstore *store)
+{
+	if (store == NULL)
+		return;
+	for (uint32_t i = 0; i < store->lane_count; i++) {
+		struct fdstore_lane *lane = &store->lanes[i];
+
+		for (uint32_t k = 0; k < lane->end; k++)
+			if (lane->stored[k].fd != -1)
+				close(lane->stored[k].fd);
+		free(lane->stored);
+	}
+	free(store);
+}
+
+int
+fdstore_put(struct fdstore *store, uint32_t lane_number, uint32_t connection,
+    uint64_t cookie, int fd)
+{
+	struct fdstore_lane *lane;
+	struct stored *stored;
+
+	if (lane_number >= store->lane_count || connection >= store->capacity) {
+		close(fd);
+		return -ERANGE;
+	}
+	lane = &store->lanes[lane_number];
+	while (lane->end <= connection)
+		lane->stored[lane->end++].fd = -1;
+	stored = &lane->stored[connection];
+	if (stored->fd != -1)
+		close(stored->fd);
+	else
+		lane->count++;
+	*stored = (struct stored){ .cookie = cookie, .fd = fd };
+	return 0;
+}
+
+bool
+fdstore_drop(struct fdstore *store, uint32_t lane_number, uint32_t connection,
+    uint64_t cookie)
+{
+	struct fdstore_lane *lane;
+	struct stored *stored;
+
+	if (lane_number >= store->lane_count)
+		return false;
+	lane = &store->lanes[lane_number];
+	if (connection >= lane->end)
+		return false;
+	stored = &lane->stored[connection];
+	/* A late message about an earlier connection of the same record. */
+	if (stored->fd == -1 || stored->cookie != cookie)
+		return false;
+	close(stored->fd);
+	stored->fd = -1;
+	lane->count--;
+	return true;
+}
+
+uint32_t
+fdstore_count(const struct fdstore *store, uint32_t lane)
+{
+	return lane < store->lane_count ? store->lanes[lane].count : 0;
+}
+
+void
+fdstore_each(struct fdstore *store, uint32_t lane,
+    void (*each)(void *context, uint32_t connection, uint64_t cookie, int fd),
+    void *context)
+{
+	if (lane >= store->lane_count)
+		return;
+	for (uint32_t i = 0; i < store->lanes[lane].end; i++) {
+		const struct stored *stored = &store->lanes[lane].stored[i];
+
+		if (stored->fd != -1)
+			each(context, i, stored->cookie, stored->fd);
+	}
+}
+
+int
+fdstore_give(
+    struct fdstore *store, uint32_t lane_number, int channel, uint32_t *cursor)
+{
+	const struct fdstore_lane *lane = &store->lanes[lane_number];
+	const struct fdstore_message given = { .kind = FDSTORE_GIVEN };
+	int error;
+
+	for (; *cursor < lane->end; ++*cursor) {
+		const struct stored *stored = &lane->stored[*cursor];
+		const struct fdstore_message give = {
+			.kind = FDSTORE_GIVE,
+			.connection = *cursor,
+			.cookie = stored->cookie,
+		};
+
+		if (stored->fd == -1)
+			continue;
+		if ((error = fdstore_send(channel, &give, stored->fd)) != 0)
+			return error;
+	}
+	return fdstore_send(channel, &given, -1);
+}
+
+/* --- messages ----------------------------------------------------------------
+ */
+int
+fdstore_send(int channel, const struct fdstore_message *message, int fd)
+{
+	return sock_send_fds(
+	    channel, message, sizeof(*message), &fd, fd == -1 ? 0 : 1);
+}
+
+/* Which messages come with a descriptor. */
+static bool
+is_whole(const struct fdstore_message *message, ssize_t size, size_t fd_count)
+{
+	if (size != (ssize_t)sizeof(*message))
+		return false;
+	switch (message->kind) {
+	case FDSTORE_PUT:
+	case FDSTORE_GIVE:
+		return fd_count == 1;
+	case FDSTORE_LOG:
+		return true;
+	default:
+		return fd_count == 0;
+	}
+}
+
+int
+fdstore_receive(int channel, struct fdstore_message *out, int *fd)
+{
+	struct fdstore_message message;
+	size_t count = 0;
+	ssize_t size;
+	int received = -1;
+
+	/*
+	 * The kernel reports a peer that died with unread messages as an error,
+	 * once, ahead of what that peer had sent; that is still there.
+	 */
+	do {
+		size = sock_receive_fds(
+		    channel, &message, sizeof(message), &received, 1, &count);
+	} while (size == -ECONNRESET || size == -EINTR);
+	if (size == -EMSGSIZE)
+		return -EBADMSG;
+	if (size <= 0)
+		return (int)size;
+	if (!is_whole(&message, size, count)) {
+		if (count == 1)
+			close(received);
+		return -EBADMSG;
+	}
+	*out = message;
+	*fd = count == 1 ? received : -1;
+	return 1;
+}
