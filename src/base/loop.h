@@ -67,7 +67,12 @@ loop_timer_is_set(const struct loop_timer *timer)
 /* Called once in each turn, behind all ready descriptors and expired timers. */
 void loop_after(struct loop *loop, loop_expired *after, void *context);
 
-/* SIGNALS are blocked and read through the loop from now on.  0 or -errno. */
+/*
+ * SIGNALS are blocked and read through the loop from now on; they stay blocked
+ * behind loop_free(), which may be called in a forked child: it takes nothing
+ * from the parent's loop.  Calling it again replaces the set that is read.
+ * 0 or -errno.
+ */
 int loop_signals(struct loop *loop, const sigset_t *signals,
     loop_signalled *signalled, void *context);
 
