@@ -29,17 +29,36 @@ scaled_us(uint32_t from_ms, uint32_t to_ms, uint32_t speed_milli)
 }
 
 uint64_t
+stream_due_without_catching_up_us(
+    const struct table_session *session, uint32_t send_ms)
+{
+	return session->base_us +
+	    scaled_us(session->first_ms, send_ms, session->speed_milli);
+}
+
+static uint64_t
+catching_up_us(const struct table_session *session, uint32_t send_ms)
+{
+	if (session->catch_us == 0)
+		return 0;
+	return session->catch_us +
+	    scaled_us(session->catch_ms, send_ms, 2 * session->speed_milli);
+}
+
+uint64_t
 stream_due_us(const struct table_session *session, uint32_t send_ms)
 {
-	uint64_t due_us = session->base_us + scaled_us(session->first_ms,
-						 send_ms, session->speed_milli);
-	uint64_t catch_us;
+	uint64_t due_us = stream_due_without_catching_up_us(session, send_ms);
+	uint64_t catch_us = catching_up_us(session, send_ms);
 
-	if (session->catch_us == 0)
-		return due_us;
-	catch_us = session->catch_us + scaled_us(session->catch_ms, send_ms,
-					   2 * session->speed_milli);
-	return catch_us > due_us ? catch_us : due_us;
+	return MAX_OF(due_us, catch_us);
+}
+
+bool
+stream_is_on_time(const struct table_session *session, uint32_t send_ms)
+{
+	return catching_up_us(session, send_ms) <=
+	    stream_due_without_catching_up_us(session, send_ms);
 }
 
 void

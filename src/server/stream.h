@@ -56,6 +56,12 @@ void stream_output_reset(struct stream_output *output);
  * catching up. */
 uint64_t stream_due_us(const struct table_session *session, uint32_t send_ms);
 
+/* The same, had there been no need to catch up. */
+uint64_t stream_due_without_catching_up_us(
+    const struct table_session *session, uint32_t send_ms);
+/* Not, or no longer, catching up at SEND_MS? */
+bool stream_is_on_time(const struct table_session *session, uint32_t send_ms);
+
 /*
  * From now on catch up at twice the rate: called when the next packet is later
  * than allowed.

@@ -5,6 +5,7 @@
  */
 #include "server/transport.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <netinet/udp.h>
 #include <poll.h>
@@ -201,7 +202,20 @@ put_vector(struct queue *queue, const void *data, size_t size)
 	header->msg_iovlen++;
 }
 
-int
+bool
+transport_has_room(
+    const struct transport *transport, int family, size_t items)
+{
+	struct queue *const *queues = transport->queues[family_index(family)];
+
+	for (size_t kind = 0; kind < QUEUE_KINDS; kind++)
+		if (TRANSPORT_MESSAGES - queues[kind]->count < items ||
+		    TRANSPORT_VECTORS - queues[kind]->vector_count < 3 * items)
+			return false;
+	return true;
+}
+
+void
 transport_add(struct transport *transport, const struct transport_path *path,
     const struct stream_item *item)
 {
@@ -211,13 +225,10 @@ transport_add(struct transport *transport, const struct transport_path *path,
 	size_t bytes = stream_item_bytes(item);
 	struct message *message;
 
-	if (TRANSPORT_VECTORS - queue->vector_count < 3)
-		return -ENOBUFS;
 	if (fits(transport, queue, path, port, bytes)) {
 		message = &queue->messages[queue->count - 1];
 	} else {
-		if (queue->count == TRANSPORT_MESSAGES)
-			return -ENOBUFS;
+		assert(queue->count < TRANSPORT_MESSAGES);
 		message = message_new(queue, path, port);
 		message->segment_bytes = (uint16_t)bytes;
 	}
@@ -230,7 +241,6 @@ transport_add(struct transport *transport, const struct transport_path *path,
 	message->segments++;
 	message->bytes += bytes;
 	message->closed = bytes < message->segment_bytes;
-	return 0;
 }
 
 static void

@@ -25,6 +25,21 @@
 
 struct transport; /* opaque: queues, owned by the worker */
 
+/*
+ * The interleaved side of a connection: what its sessions need to write frames.
+ * Owned by the connection.  `written` counts every byte the socket took since the connection
+ * was made; a session's record says where its next frame begins, so half a
+ * frame is a difference, never a buffer.
+ */
+struct transport_link {
+	int fd;
+	uint64_t written;
+	uint64_t progress_us; /* when the socket last took something, or was empty */
+	bool full;   /* it takes no more until EPOLLOUT */
+	bool outbox; /* a reply is being written: no media before its end */
+	void *writer; /* whose frame is half written; NULL: at a boundary */
+};
+
 struct transport_counts { /* since transport_new() */
 	uint64_t packets, bytes, messages, calls, errors;
 };
@@ -43,11 +58,14 @@ struct transport_path {
 	void *owner;
 };
 
+/* Room for so many items to FAMILY, whatever they are? */
+bool transport_has_room(
+    const struct transport *transport, int family, size_t items);
 /*
  * Queue one item; head, body and the addresses are borrowed until the flush.
- * -ENOBUFS: full, flush first.
+ * The caller asked transport_has_room() before.
  */
-int transport_add(struct transport *transport,
+void transport_add(struct transport *transport,
     const struct transport_path *path, const struct stream_item *item);
 
 /*

@@ -1,0 +1,595 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The sender: pace, reading and batches.  What a packet looks like is the
+ * stream's business, how it leaves the transport's.
+ */
+#include "server/sender.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Items of one batch, and the bytes of their heads. */
+#define ITEMS_MAX 4096
+#define HEADS_BYTES (ITEMS_MAX * 32)
+#define COPIES_BYTES (640u * 1024)
+/* Sessions whose packets stand in one batch. */
+#define BATCH_MAX 1024
+/* Of one session in one turn: packets read at a time, and vectors of a writev. */
+#define READ_BYTES_MAX (256u * 1024)
+#define READ_PACKETS_MAX 64u
+#define VECTORS_MAX 1024
+#define TCP_ITEMS_MAX (VECTORS_MAX / 2)
+/* The fragments of the largest packet, and reports, are fewer. */
+#define UDP_ITEMS_MAX 96
+/* Later than this: catch up at twice the rate instead of all at once. */
+#define CATCH_UP_AFTER_US (100 * US_PER_MS)
+/* BYE must not overtake the last packet (wire reference 10). */
+#define BYE_DELAY_US (300 * US_PER_MS)
+
+struct sender {
+	struct lane *lane;
+	sender_report *report;
+	struct stream_output output;
+	uint8_t *arena;
+	size_t arena_used;
+	struct session *batch[BATCH_MAX];
+	size_t batch_count;
+	uint64_t now_us;
+	struct iovec vectors[VECTORS_MAX];
+};
+
+int
+sender_new(struct lane *lane, sender_report *report, struct sender **out)
+{
+	struct sender *sender = calloc(1, sizeof(*sender));
+	struct stream_output *output;
+
+	if (sender == NULL)
+		return -ENOMEM;
+	output = &sender->output;
+	sender->lane = lane;
+	sender->report = report;
+	output->item_limit = ITEMS_MAX;
+	output->heads_size = HEADS_BYTES;
+	output->copies_size = COPIES_BYTES;
+	output->items = calloc(ITEMS_MAX, sizeof(*output->items));
+	output->heads = malloc(HEADS_BYTES);
+	output->copies = malloc(COPIES_BYTES);
+	sender->arena = malloc(LANE_ARENA_BYTES);
+	if (output->items == NULL || output->heads == NULL ||
+	    output->copies == NULL || sender->arena == NULL) {
+		sender_free(sender);
+		return -ENOMEM;
+	}
+	*out = sender;
+	return 0;
+}
+
+void
+sender_free(struct sender *sender)
+{
+	if (sender == NULL)
+		return;
+	free(sender->output.items);
+	free(sender->output.heads);
+	free(sender->output.copies);
+	free(sender->arena);
+	free(sender);
+}
+
+/* --- gathering ------------------------------------------------------------ */
+
+enum gathered {
+	GATHERED_ALL,	 /* the next packet is due later: next_us */
+	GATHERED_END,	 /* up to the last packet */
+	GATHERED_WAITS,	 /* for the disk; the waiter will call */
+	GATHERED_FULL,	 /* no room: send, then go on */
+	GATHERED_FAILED, /* the file cannot be read */
+	GATHERED_LATE,	 /* over TCP, and the viewer too slow */
+};
+
+struct gathering {
+	struct session *session;
+	struct table_session cursor; /* hot, as it is behind what was gathered */
+	uint64_t next_us;
+	bool forced; /* the first packet is half sent: whatever its time */
+};
+
+static size_t
+stride_of(uint32_t packet_bytes)
+{
+	return (packet_bytes + ASF_REWRITE_ROOM + 15) & ~(size_t)15;
+}
+
+/* About as many packets as will be due, and one to see when the next is. */
+static uint32_t
+packets_wanted(const struct sender *sender, const struct session *session)
+{
+	const struct title *title = titles_title(session->title);
+	uint64_t bits = title_average_bps(title) / 1000 *
+	    session->hot.speed_milli / 1000 *
+	    (sender->lane->config->send_ahead_us + 2 * LOOP_TICK_US) / 1000;
+	uint64_t packets = bits / 8 / title_packet_bytes(title) + 2;
+
+	packets = MIN_OF(packets, READ_PACKETS_MAX);
+	return (uint32_t)MIN_OF(packets,
+	    MAX_OF(READ_BYTES_MAX / title_packet_bytes(title), 2));
+}
+
+static int
+read_packets(struct sender *sender, struct session *session, uint32_t first,
+    uint32_t count, uint8_t *into, size_t stride)
+{
+	const struct title *title = titles_title(session->title);
+	struct lane *lane = sender->lane;
+	int got;
+
+	if (title_can_nowait(title)) {
+		got = title_try_packets(title, first, count, into, stride);
+		if (got != -EAGAIN && got != -EOPNOTSUPP)
+			return got;
+	}
+	got = reader_packets(lane->reader, title, first, count, into, stride,
+	    &session->waiter);
+	if (got == -EAGAIN)
+		table_counter_add(
+		    lane->table, lane->number, TABLE_COLD_READS, 1);
+	return got;
+}
+
+static void
+note_lateness(struct sender *sender, uint64_t due_us)
+{
+	struct lane *lane = sender->lane;
+	uint64_t late_us =
+	    sender->now_us > due_us ? sender->now_us - due_us : 0;
+
+	table_histogram_add(
+	    lane->table, lane->number, TABLE_LATENESS, late_us);
+	if (late_us > LOOP_TICK_US)
+		table_counter_add(
+		    lane->table, lane->number, TABLE_LATE_PACKETS, 1);
+}
+
+/*
+ * The packet is late.  Over TCP that may be the viewer's doing: has he been behind for longer
+ * than he may, without getting nearer?
+ */
+static bool
+too_slow(const struct sender *sender, const struct gathering *gathering,
+    uint32_t send_ms)
+{
+	struct session *session = gathering->session;
+	uint64_t late_us = sender->now_us -
+	    stream_due_without_catching_up_us(&gathering->cursor, send_ms);
+
+	if (session->behind_since_us == 0) {
+		session->behind_since_us = sender->now_us;
+		session->behind_us = late_us;
+	}
+	return session->cold.transport == TABLE_TCP &&
+	    late_us >= session->behind_us &&
+	    sender->now_us - session->behind_since_us >
+	    sender->lane->config->write_timeout_us;
+}
+
+/*
+ * One packet of the arena.  GATHERED_END: it was taken, go on with the next;
+ * anything else ends the gathering.
+ */
+static enum gathered
+gather_packet(struct sender *sender, struct gathering *gathering,
+    uint8_t *packet, uint32_t packet_bytes)
+{
+	struct table_session *cursor = &gathering->cursor;
+	uint32_t send_ms;
+	uint64_t due_us;
+
+	if (asf_packet_send_time(packet, packet_bytes, &send_ms) != ASF_OK) {
+		cursor->packet++;
+		cursor->item = 0;
+		return GATHERED_END;
+	}
+	due_us = stream_due_us(cursor, send_ms);
+	cursor->position_ms = send_ms;
+	if (due_us > sender->now_us + sender->lane->config->send_ahead_us &&
+	    !gathering->forced) {
+		gathering->next_us = due_us;
+		return GATHERED_ALL;
+	}
+	if (due_us + CATCH_UP_AFTER_US < sender->now_us) {
+		if (too_slow(sender, gathering, send_ms))
+			return GATHERED_LATE;
+		stream_catch_up(cursor, sender->now_us, send_ms);
+	} else if (stream_is_on_time(cursor, send_ms)) {
+		gathering->session->behind_since_us = 0;
+	}
+	note_lateness(sender, due_us);
+	if (stream_emit(cursor, &gathering->session->cold, packet,
+		packet_bytes, send_ms, &sender->output) != 0)
+		return GATHERED_FULL;
+	gathering->forced = false;
+	return GATHERED_END;
+}
+
+/* One read's worth of packets; GATHERED_END: all of them were taken. */
+static enum gathered
+gather_some(
+    struct sender *sender, struct gathering *gathering, uint32_t wanted)
+{
+	const struct title *title = titles_title(gathering->session->title);
+	uint32_t packet_bytes = title_packet_bytes(title);
+	size_t stride = stride_of(packet_bytes);
+	uint8_t *at = sender->arena + sender->arena_used + ASF_REWRITE_ROOM;
+	enum gathered gathered = GATHERED_END;
+	int got;
+
+	wanted = (uint32_t)MIN_OF(
+	    wanted, (LANE_ARENA_BYTES - sender->arena_used) / stride);
+	if (wanted == 0)
+		return GATHERED_FULL;
+	got = read_packets(sender, gathering->session,
+	    gathering->cursor.packet, wanted, at, stride);
+	if (got == -EAGAIN)
+		return GATHERED_WAITS;
+	if (got <= 0)
+		return GATHERED_FAILED;
+	sender->arena_used += (size_t)got * stride;
+	for (int i = 0; i < got && gathered == GATHERED_END; i++)
+		gathered = gather_packet(sender, gathering,
+		    at + (size_t)i * stride, packet_bytes);
+	return gathered;
+}
+
+/* The items that are due for a session, appended to the output. */
+static enum gathered
+gather(struct sender *sender, struct gathering *gathering)
+{
+	const struct session *session = gathering->session;
+	uint32_t wanted = packets_wanted(sender, session);
+	uint32_t end = MIN_OF(session->hot.end_packet,
+	    title_packets(titles_title(session->title)));
+	enum gathered gathered;
+
+	while (gathering->cursor.packet < end) {
+		gathered = gather_some(sender, gathering,
+		    MIN_OF(wanted, end - gathering->cursor.packet));
+		if (gathered != GATHERED_END)
+			return gathered;
+	}
+	return GATHERED_END;
+}
+
+/* --- afterwards ----------------------------------------------------------- */
+
+static void
+wake(void *context, uint64_t now_us)
+{
+	(void)now_us;
+	session_set_due(context);
+}
+
+/* In the tick that ends before AT_US: early by a tick, never late. */
+static void
+wake_at(struct session *session, uint64_t at_us)
+{
+	loop_timer_set(session->lane->loop, &session->timer,
+	    at_us - LOOP_TICK_US + 1, wake, session);
+}
+
+static void
+note_start(struct sender *sender, struct session *session)
+{
+	struct lane *lane = sender->lane;
+
+	if (session->started)
+		return;
+	session->started = true;
+	table_histogram_add(lane->table, lane->number, TABLE_START_DELAY,
+	    clock_monotonic_us() - session->hot.base_us);
+}
+
+/* The position of SESSION is AFTER now; tell the table. */
+static void
+move_to(struct sender *sender, struct session *session,
+    const struct table_session *after)
+{
+	struct lane *lane = sender->lane;
+
+	table_counter_add(lane->table, lane->number, TABLE_BYTES_SENT,
+	    (int64_t)(after->bytes_sent - session->hot.bytes_sent));
+	table_counter_add(lane->table, lane->number, TABLE_PACKETS_SENT,
+	    (int64_t)(after->packets_sent - session->hot.packets_sent));
+	session->hot = *after;
+}
+
+/* What is to be done when all that was gathered has gone. */
+static void
+go_on(struct sender *sender, struct session *session, enum gathered gathered,
+    uint64_t next_us)
+{
+	switch (gathered) {
+	case GATHERED_ALL:
+		wake_at(session, next_us);
+		break;
+	case GATHERED_FULL:
+		session_set_due(session);
+		break;
+	case GATHERED_END:
+		if (session->hot.end == TABLE_END_NONE)
+			session->hot.end = TABLE_END_REACHED;
+		wake_at(session, sender->now_us + BYE_DELAY_US);
+		break;
+	case GATHERED_WAITS:
+	case GATHERED_FAILED: /* reported by the caller */
+	case GATHERED_LATE:
+		break;
+	}
+}
+
+static void
+report_trouble(
+    struct sender *sender, struct session *session, enum gathered gathered)
+{
+	if (gathered == GATHERED_FAILED)
+		sender->report(session, SENDER_FILE_FAILED);
+	else if (gathered == GATHERED_LATE)
+		sender->report(session, SENDER_TOO_SLOW);
+}
+
+/* --- UDP ------------------------------------------------------------------ */
+
+static void
+mark_failed(void *owner)
+{
+	struct session *session = owner;
+
+	session->failed = true;
+}
+
+/* Back to the position that was published; again in the next tick. */
+static void
+take_back(struct sender *sender, struct session *session)
+{
+	struct lane *lane = sender->lane;
+	struct table_session before;
+
+	session->failed = false;
+	if (table_read(lane->table, lane->number, TABLE_SESSION,
+		session->record, &before))
+		move_to(sender, session, &before);
+	waiter_forget(&session->waiter);
+	wake_at(session, sender->now_us + LOOP_TICK_US);
+}
+
+static void
+flush_udp(struct sender *sender)
+{
+	struct transport_counts before, after;
+	struct lane *lane = sender->lane;
+
+	transport_read_counts(lane->transport, &before);
+	transport_flush(lane->transport, mark_failed);
+	transport_read_counts(lane->transport, &after);
+	if (after.errors != before.errors)
+		table_counter_add(lane->table, lane->number,
+		    TABLE_SEND_ERRORS, (int64_t)(after.errors - before.errors));
+	for (size_t i = 0; i < sender->batch_count; i++) {
+		struct session *session = sender->batch[i];
+
+		if (session->failed) {
+			take_back(sender, session);
+			continue;
+		}
+		note_start(sender, session);
+		session_publish_hot(session);
+	}
+	sender->batch_count = 0;
+	sender->arena_used = 0;
+	stream_output_reset(&sender->output);
+}
+
+static void
+queue_items(struct sender *sender, struct session *session, size_t from)
+{
+	const struct stream_output *output = &sender->output;
+	struct transport_path path = {
+		.peer = &session->cold.peer,
+		.local = &session->cold.local,
+		.owner = session,
+	};
+
+	for (; from < output->item_count; from++) {
+		path.ports =
+		    session->cold.destination[output->items[from].flow];
+		transport_add(
+		    sender->lane->transport, &path, &output->items[from]);
+	}
+}
+
+static enum gathered
+send_udp(struct sender *sender, struct session *session)
+{
+	struct gathering gathering = { .session = session,
+		.cursor = session->hot };
+	struct stream_output *output = &sender->output;
+	enum gathered gathered;
+	size_t from;
+
+	if (!transport_has_room(sender->lane->transport,
+		session->cold.peer.family, UDP_ITEMS_MAX) ||
+	    output->item_count + UDP_ITEMS_MAX > ITEMS_MAX)
+		flush_udp(sender);
+	from = output->item_count;
+	output->item_limit = from + UDP_ITEMS_MAX;
+	gathered = gather(sender, &gathering);
+	queue_items(sender, session, from);
+	move_to(sender, session, &gathering.cursor);
+	sender->batch[sender->batch_count++] = session;
+	go_on(sender, session, gathered, gathering.next_us);
+	if (gathered == GATHERED_FULL)
+		flush_udp(sender);
+	return gathered;
+}
+
+/* --- TCP ------------------------------------------------------------------ */
+
+/* Frames wholly taken by the socket move the position; half a one doesn't. */
+static void
+account(struct sender *sender, struct gathering *gathering, size_t taken)
+{
+	const struct stream_output *output = &sender->output;
+	struct session *session = gathering->session;
+	struct transport_link *link = session->link;
+	struct table_session after = session->hot;
+	size_t i;
+
+	for (i = 0; i < output->item_count; i++) {
+		size_t bytes = stream_item_bytes(&output->items[i]);
+
+		if (taken < bytes)
+			break;
+		taken -= bytes;
+		stream_advance(&after, &output->items[i]);
+	}
+	if (i == output->item_count)
+		after = gathering->cursor;
+	after.catch_us = gathering->cursor.catch_us;
+	after.catch_ms = gathering->cursor.catch_ms;
+	after.out_done = link->written - taken;
+	link->writer = taken > 0 ? session : NULL;
+	move_to(sender, session, &after);
+}
+
+/* -EAGAIN: the socket is full; other -errno: it is of no use any more. */
+static int
+write_frames(struct sender *sender, struct gathering *gathering)
+{
+	struct stream_output *output = &sender->output;
+	struct transport_link *link = gathering->session->link;
+	size_t skip = (size_t)(link->written - gathering->session->hot.out_done);
+	size_t all = 0;
+	struct msghdr message = { .msg_iov = sender->vectors };
+	ssize_t taken;
+
+	for (size_t i = 0; i < output->item_count; i++)
+		all += stream_item_bytes(&output->items[i]);
+	message.msg_iovlen = transport_frames(output->items,
+	    output->item_count, skip, sender->vectors, VECTORS_MAX);
+	taken = sendmsg(link->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (taken == -1) {
+		link->full = errno == EAGAIN;
+		return -errno;
+	}
+	link->written += (uint64_t)taken;
+	link->progress_us = sender->now_us;
+	account(sender, gathering, skip + (size_t)taken);
+	session_hear(gathering->session); /* RFC 2326 10.12: the peer lives */
+	if (skip + (size_t)taken == all)
+		return 0;
+	link->full = true;
+	return -EAGAIN;
+}
+
+static enum gathered
+send_tcp(struct sender *sender, struct session *session)
+{
+	struct transport_link *link = session->link;
+	struct gathering gathering = {
+		.session = session,
+		.cursor = session->hot,
+		.forced = link->writer == session,
+	};
+	enum gathered gathered;
+	int error = 0;
+
+	/* The connection makes us due again when it is free. */
+	if (link->full || link->outbox ||
+	    (link->writer != NULL && link->writer != session))
+		return GATHERED_WAITS;
+	/* Replies may have gone out since our last frame. */
+	if (!gathering.forced)
+		gathering.cursor.out_done = session->hot.out_done =
+		    link->written;
+	sender->output.item_limit = TCP_ITEMS_MAX;
+	gathered = gather(sender, &gathering);
+	if (sender->output.item_count > 0)
+		error = write_frames(sender, &gathering);
+	else
+		move_to(sender, session, &gathering.cursor);
+	if (error == 0)
+		go_on(sender, session, gathered, gathering.next_us);
+	note_start(sender, session);
+	session_publish_hot(session);
+	sender->arena_used = 0;
+	stream_output_reset(&sender->output);
+	if (error != 0 && error != -EAGAIN) {
+		sender->report(session, SENDER_BROKEN);
+		return GATHERED_WAITS;
+	}
+	return error == 0 ? gathered : GATHERED_WAITS;
+}
+
+/* --- a turn --------------------------------------------------------------- */
+
+static bool
+at_end(struct sender *sender, struct session *session)
+{
+	if (session->hot.end == TABLE_END_NONE)
+		return false;
+	if (session->hot.end == TABLE_END_REACHED)
+		sender->report(session, SENDER_BYE);
+	return true;
+}
+
+static struct session *
+take_due(struct session **list, uint32_t transport)
+{
+	struct session *session;
+
+	while ((session = *list) != NULL) {
+		if (session->cold.transport == transport)
+			break;
+		list = &session->due_next;
+	}
+	if (session == NULL)
+		return NULL;
+	*list = session->due_next;
+	session->due = false;
+	return session;
+}
+
+static void
+run_transport(struct sender *sender, uint32_t transport,
+    enum gathered (*send_due)(struct sender *, struct session *))
+{
+	struct lane *lane = sender->lane;
+	struct session *session;
+	enum gathered gathered;
+
+	while ((session = take_due(&lane->due, transport)) != NULL) {
+		if (session->hot.session_state != TABLE_SESSION_PLAYING ||
+		    at_end(sender, session))
+			continue;
+		gathered = send_due(sender, session);
+		if (gathered == GATHERED_FAILED || gathered == GATHERED_LATE) {
+			flush_udp(sender);
+			report_trouble(sender, session, gathered);
+		}
+		if (sender->batch_count == BATCH_MAX)
+			flush_udp(sender);
+	}
+}
+
+void
+sender_run(struct sender *sender, uint64_t now_us)
+{
+	if (sender->lane->due == NULL)
+		return;
+	sender->now_us = now_us;
+	run_transport(sender, TABLE_UDP, send_udp);
+	flush_udp(sender);
+	run_transport(sender, TABLE_TCP, send_tcp);
+}
