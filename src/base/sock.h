@@ -33,7 +33,7 @@ bool sock_address_same_host(
 uint64_t sock_address_hash(const union sock_address *address, uint64_t seed);
 /* "192.0.2.1:554", "[2001:db8::1]:554"; without the port when WITH_PORT is
  * false. */
-#define SOCK_TEXT_MAX 64
+#define SOCK_TEXT_MAX 72
 const char *sock_address_text(const union sock_address *address, bool with_port,
     char text[static SOCK_TEXT_MAX]);
 /*
@@ -47,7 +47,10 @@ int sock_address_parse(const char *text, union sock_address *out);
  * -EADDRINUSE.  An IPv6 one that is bound to :: takes IPv4 too.
  */
 int sock_listen(const union sock_address *address, int backlog);
-/* Accepts one; *PEER and *LOCAL are the ends.  TCP_NODELAY, keep-alive set. */
+/*
+ * Accepts one; *PEER and *LOCAL are the ends, as plain IPv4 when that is what
+ * the client speaks.  TCP_NODELAY, keep-alive set.
+ */
 int sock_accept(
     int listener, union sock_address *peer, union sock_address *local);
 uint64_t sock_cookie(int fd); /* SO_COOKIE; 0 when the kernel has none */
