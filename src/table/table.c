@@ -94,6 +94,15 @@ geometry_compute(const struct table_limits *limits, struct table_geometry *out)
 	*out = geometry;
 }
 
+uint64_t
+table_size(const struct table_limits *limits)
+{
+	struct table_geometry geometry;
+
+	geometry_compute(limits, &geometry);
+	return geometry.bytes;
+}
+
 static int
 name_check(const char *name)
 {

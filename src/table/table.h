@@ -199,6 +199,8 @@ struct table_info {
 	uint64_t bytes; /* of the object */
 };
 
+/* Bytes of a table whose lanes are all full. */
+uint64_t table_size(const struct table_limits *limits);
 /*
  * "/vodd.INSTANCE" -> a fresh object in place of an old one of the same name,
  * mode 0640 whatever the umask, group GROUP ((gid_t)-1: as it is).  The file's
