@@ -4,10 +4,11 @@
  *
  *	info session: ended peer=192.0.2.1:4711 session=1a2b… title=a.wmv …
  *
- * The level is the only global of the project.  Text that came from a client
- * goes through LOG_TEXT (below), so that a line stays a line.  A line that
- *repeats within a second is counted, and the count is logged instead of the
- *repeats.
+ * The log, with its level, is the only global of the project.  A line is one
+ * write(2); one that cannot be written is lost, and SIGPIPE is the program's to
+ * ignore.  Text that came from a client goes through LOG_TEXT (below), so that
+ *a line stays a line.  A line that repeats within a second is counted, and the
+ *count is logged instead of the repeats.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -35,8 +36,21 @@ enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_FILE };
  */
 int log_open(enum log_target target, const char *ident, const char *file);
 int log_reopen(void);
+/*
+ * A process that may not open the file itself is given the new one by one that
+ * may: the descriptor of LOG_TO_FILE (borrowed; -1: another target), and take
+ * it (FD is closed when there is no file to replace).
+ */
+int log_descriptor(void);
+void log_take(int fd);
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
+
+/*
+ * Logs the count of repeats that waits for another line.  To be called now and
+ * then, and before the process ends.
+ */
+void log_flush(void);
 
 /* "error", "warning", "info", "debug" -> level; false: none of them. */
 bool log_level_parse(const char *text, enum log_level *out);
