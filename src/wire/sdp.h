@@ -1,6 +1,6 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * sdp - the description of a title, both directions (RFC 4566; MS-RTSP
- * 2.2.5; section 3 of the wire reference).
+ * sdp - the description of a title, both directions (RFC 4566; MS-RTSP 2.2.5).
  */
 #ifndef WIRE_SDP_H
 #define WIRE_SDP_H
@@ -13,43 +13,54 @@
 
 #define SDP_STREAMS_MAX 128
 /*
- * The longest ASF header (Data Object's first 50 bytes included) that
- * FFmpeg takes in one line: wire reference 3.2.
+ * The longest ASF header, with the Data Object's first 50 bytes: FFmpeg reads
+ * at most 16383 characters behind "a=", and 12249 bytes make 16332 of base64.
  */
 #define SDP_ASF_HEADER_MAX 12249
-/* An SDP of ours never gets larger than this: header in base64 and SDP_STREAMS_MAX streams. */
+/* No description that fits the structure gets longer than this. */
 #define SDP_MAX (48 * 1024)
 
 enum sdp_media { SDP_AUDIO, SDP_VIDEO, SDP_APPLICATION };
 struct sdp_stream {
 	enum sdp_media media;
-	uint32_t number;      /* ASF stream number; 65536: retransmission */
+	uint32_t number; /* ASF stream number, 1..127 */
 	uint64_t bit_rate_bps; /* 0: no b=AS */
-	char control[80];     /* relative, "stream=2" or what the parser found */
+	char control[80]; /* relative, "stream=2", or what the parser found */
 };
 struct sdp_description {
 	uint64_t session_id; /* o= */
-	char title[256];     /* s=, UTF-8, control characters become blanks; "-" when empty */
-	char address[64];    /* o=; "192.0.2.1" or "2001:db8::1" */
-	char control[1200];  /* session level a=control (absolute URL), "" for none */
+	char title[256]; /* s=, UTF-8; written as "-" when empty */
+	char address[64]; /* o=; "192.0.2.1" or "2001:db8::1" */
+	char control[1200]; /* of the session, an absolute URL; "" for none */
 	uint64_t bit_rate_bps;
 	uint32_t packet_bytes; /* a=maxps */
 	bool has_duration;
 	uint64_t duration_us; /* a=range at media level */
 	const uint8_t *asf_header; /* borrowed; format: <= SDP_ASF_HEADER_MAX */
 	size_t asf_header_bytes;
+	unsigned media_count; /* parse only: all m= lines, each ends in a BYE */
 	unsigned stream_count;
 	struct sdp_stream streams[SDP_STREAMS_MAX];
 };
-/* The retransmission line (x-wms-rtx, control "rtx", a=stream:65536) is added by the formatter behind the first stream. */
-void sdp_format(struct bytes_writer *out, const struct sdp_description *description);
+/*
+ * The retransmission line (x-wms-rtx, control "rtx", a=stream:65536), without
+ * which FFmpeg does not begin over UDP, is added behind the first stream.
+ * Control characters in texts become blanks, so that none adds a line.  The
+ * writer fails if it is full, or asf_header too long.
+ */
+void sdp_format(
+    struct bytes_writer *out, const struct sdp_description *description);
 
 /*
- * Text of any size, hostile included.  ASF_HEADER receives the decoded bytes of pgmpu (NULL, 0 to skip);
- * out->asf_header points into it.  False: no SDP, broken base64, header longer
- * than the buffer, no x-asf-pf stream.  More than SDP_STREAMS_MAX streams: false.
+ * Text of any size, hostile included.  ASF_HEADER receives the decoded bytes of
+ * the first a=pgmpu (NULL, 0 to skip it); out->asf_header points into it, and
+ * is NULL if there is none.  Streams are those of x-asf-pf/1000 with a number
+ * and a control of their own; other m= lines, x-wms-rtx too, are left out, but
+ * counted in media_count.  The title is UTF-8, a question mark for each byte
+ * that was not. False: no SDP, broken base64, header longer than the buffer, a
+ * control longer than its room, no stream, more than SDP_STREAMS_MAX.
  */
-bool sdp_parse(const char *text, size_t size, uint8_t *asf_header, size_t asf_header_size,
-    struct sdp_description *out);
+bool sdp_parse(const char *text, size_t size, uint8_t *asf_header,
+    size_t asf_header_size, struct sdp_description *out);
 
 #endif
