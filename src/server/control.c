@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Finds the master by its lock, signals exactly that process (by pidfd, so that
+ * a number used again hurts nobody), and waits for the outcome in the status
+ * file.
+ */
+#include "server/control.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "base/loop.h"
+
+#define WAIT_US (30 * US_PER_SECOND)
+#define LOOK_MS 20
+
+struct order {
+	const struct instance *instance;
+	int process; /* pidfd */
+	pid_t pid;
+};
+
+/* True when the process ended within LIMIT_MS. */
+static bool
+has_ended(const struct order *order, int limit_ms)
+{
+	struct pollfd ended = { .fd = order->process, .events = POLLIN };
+
+	return poll(&ended, 1, limit_ms) == 1;
+}
+
+static int
+send_signal(const struct order *order, int signal)
+{
+	if (syscall(SYS_pidfd_send_signal, order->process, signal, NULL, 0) ==
+	    0)
+		return 0;
+	fprintf(stderr, "vodd: cannot signal pid %d: %s\n", (int)order->pid,
+	    strerror(errno));
+	return 1;
+}
+
+static int
+do_stop(const struct order *order)
+{
+	if (send_signal(order, SIGTERM) != 0)
+		return 1;
+	if (!has_ended(order, (int)(WAIT_US / US_PER_MS))) {
+		fprintf(stderr,
+		    "vodd: instance %s, pid %d, has not ended after 30 s\n",
+		    order->instance->name, (int)order->pid);
+		return 1;
+	}
+	printf("vodd: instance %s has stopped\n", order->instance->name);
+	return 0;
+}
+
+static int
+report_reload(const struct order *order, const struct instance_status *status)
+{
+	if (status->outcome == INSTANCE_REFUSED) {
+		fprintf(stderr,
+		    "vodd: reload of instance %s refused, it goes on as it "
+		    "was: %s\n",
+		    order->instance->name, status->message);
+		return 1;
+	}
+	printf("vodd: instance %s has reloaded, generation %" PRIu64 ": %s\n",
+	    order->instance->name, status->generation, status->message);
+	return 0;
+}
+
+/*
+ * Of a reload that began before our signal it is not known which configuration
+ * it read; the one that begins next is ours.
+ */
+static int
+do_reload(const struct order *order)
+{
+	uint64_t until_us = clock_monotonic_us() + WAIT_US, begun;
+	struct instance_status status;
+
+	if (instance_read_status(order->instance, &status) != 0) {
+		fprintf(stderr, "vodd: %s cannot be read\n",
+		    order->instance->status_file);
+		return 1;
+	}
+	if (strcmp(status.state, "serving") != 0) {
+		fprintf(stderr, "vodd: instance %s is %s, it cannot reload\n",
+		    order->instance->name, status.state);
+		return 1;
+	}
+	begun = status.reloads_begun;
+	if (send_signal(order, SIGHUP) != 0)
+		return 1;
+	while (clock_monotonic_us() < until_us) {
+		if (instance_read_status(order->instance, &status) == 0 &&
+		    status.reloads_done > begun)
+			return report_reload(order, &status);
+		if (has_ended(order, LOOK_MS)) {
+			fprintf(stderr, "vodd: instance %s has ended\n",
+			    order->instance->name);
+			return 1;
+		}
+	}
+	fprintf(stderr, "vodd: instance %s has not reloaded after 30 s\n",
+	    order->instance->name);
+	return 1;
+}
+
+static const struct {
+	const char *name;
+	int (*action)(const struct order *order);
+} actions[] = {
+	{ "stop", do_stop },
+	{ "reload", do_reload },
+};
+
+bool
+control_knows(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(actions); i++)
+		if (strcmp(actions[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+int
+control_run(const struct instance *instance, const char *name)
+{
+	struct order order = { .instance = instance };
+	int result = 1;
+
+	order.pid = instance_master(instance);
+	if (order.pid == 0) {
+		fprintf(stderr,
+		    "vodd: no instance %s is running (no master holds %s)\n",
+		    instance->name, instance->pid_file);
+		return 1;
+	}
+	order.process =
+	    order.pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, order.pid, 0);
+	/* Still the same: then the descriptor is the master's. */
+	if (order.process == -1 || instance_master(instance) != order.pid) {
+		fprintf(stderr,
+		    "vodd: the master of instance %s cannot be reached\n",
+		    instance->name);
+		return 1;
+	}
+	for (size_t i = 0; i < ARRAY_LENGTH(actions); i++)
+		if (strcmp(actions[i].name, name) == 0)
+			result = actions[i].action(&order);
+	close(order.process);
+	return result;
+}

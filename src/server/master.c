@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The instance as a whole: its states, its signals, reload, and what it says
+ * about itself (status file, table header, service manager).  Single processes
+ * are the crew's work; what clients say is read by workers only.
+ */
+#include "server/master.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "server/crew.h"
+#include "server/notify.h"
+#include "table/table.h"
+
+#define DRAIN_US (60 * US_PER_SECOND)
+#define DRAIN_LOOK_US (100 * US_PER_MS)
+/* The crew kills after 5 s; what the kernel does not end then is left. */
+#define STOP_US (10 * US_PER_SECOND)
+/* Of one worker, in a reload; the crew goes on trying. */
+#define RELOAD_EARLY_DEATHS 3
+/* A heartbeat younger than this belongs to a living worker. */
+#define FRESH_US (10 * US_PER_SECOND)
+
+enum master_state {
+	MASTER_STARTING,
+	MASTER_SERVING,
+	MASTER_DRAINING,
+	MASTER_STOPPING,
+	MASTER_STATE_COUNT
+};
+static const char *const state_names[MASTER_STATE_COUNT] = { "starting",
+	"serving", "draining", "stopping" };
+
+struct reload { /* workers are replaced one after the other */
+	bool active, again;
+	uint32_t lane;
+	unsigned early_deaths; /* of that lane */
+	unsigned failed; /* lanes whose worker did not come up */
+	char message[SETTINGS_ERROR_MAX];
+};
+
+struct master {
+	const struct master_birth *birth;
+	struct config asked, config;
+	enum master_state state;
+	struct instance_status status;
+	struct loop *loop;
+	struct table *table;
+	struct crew *crew;
+	struct reload reload;
+	struct loop_timer watchdog, drain, stop;
+	uint64_t drain_until_us, watchdog_us;
+	int ready_pipe, result;
+};
+
+/* --- what it says about itself
+ * ------------------------------------------------ */
+static void
+publish(struct master *master)
+{
+	int error;
+
+	snprintf(master->status.state, sizeof(master->status.state), "%s",
+	    state_names[master->state]);
+	table_set_master(master->table, getpid(), master->status.generation,
+	    master->state == MASTER_DRAINING);
+	error = instance_write_status(master->birth->instance, &master->status);
+	if (error != 0)
+		log_warning("master", "cannot write file=%s: %s",
+		    master->birth->instance->status_file, strerror(-error));
+}
+
+static void
+master_enter(struct master *master, enum master_state state)
+{
+	master->state = state;
+	publish(master);
+}
+
+static void PRINTF_LIKE(2, 3)
+    complain(struct master *master, const char *format, ...)
+{
+	char text[SETTINGS_ERROR_MAX];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(text, sizeof(text), format, list);
+	va_end(list);
+	log_error("master", "%s", text);
+	if (master->ready_pipe == -1)
+		return;
+	(void)!write(master->ready_pipe, text, strlen(text));
+	close(master->ready_pipe);
+	master->ready_pipe = -1;
+}
+
+static void
+say_ready(struct master *master)
+{
+	const struct instance *instance = master->birth->instance;
+
+	log_info("master",
+	    "serving instance=%s listen=\"%s\" workers=%u table=%s root=%s",
+	    instance->name, master->status.listen,
+	    master->birth->resources->lane_count, instance->table,
+	    master->config.media_root);
+	notify_ready("serving on %s with %u workers", master->status.listen,
+	    master->birth->resources->lane_count);
+	if (master->ready_pipe == -1)
+		return;
+	(void)!write(master->ready_pipe, "R", 1);
+	close(master->ready_pipe);
+	master->ready_pipe = -1;
+}
+
+/* --- stop
+ * ----------------------------------------------------------------------- */
+static void
+stop_late(void *context, uint64_t now_us)
+{
+	struct master *master = context;
+
+	(void)now_us;
+	log_error("master", "workers cannot be killed, left behind count=%u",
+	    crew_alive(master->crew));
+	loop_stop(master->loop, 1);
+}
+
+static void
+end_when_alone(struct master *master)
+{
+	if (master->state == MASTER_STOPPING && crew_alive(master->crew) == 0)
+		loop_stop(master->loop, master->result);
+}
+
+static void
+master_stop(struct master *master, int result, const char *why)
+{
+	if (master->state == MASTER_STOPPING) {
+		crew_kill(master->crew); /* told twice: no more patience */
+		return;
+	}
+	log_info("master", "stopping: %s", why);
+	master->result = result;
+	master->reload.active = false;
+	loop_timer_clear(master->loop, &master->drain);
+	master_enter(master, MASTER_STOPPING);
+	notify_stopping();
+	crew_stop(master->crew);
+	loop_timer_set(master->loop, &master->stop,
+	    clock_monotonic_us() + STOP_US, stop_late, master);
+	end_when_alone(master);
+}
+
+static void
+look_at_drain(void *context, uint64_t now_us)
+{
+	struct master *master = context;
+	uint64_t left = table_counter_sum(master->table, TABLE_SESSIONS);
+
+	if (left == 0) {
+		master_stop(master, 0, "drained");
+	} else if (now_us >= master->drain_until_us) {
+		log_warning("master",
+		    "not drained in time, sessions end now sessions=%" PRIu64,
+		    left);
+		master_stop(master, 0, "drain took too long");
+	} else {
+		loop_timer_set(master->loop, &master->drain,
+		    now_us + DRAIN_LOOK_US, look_at_drain, master);
+	}
+}
+
+static void
+master_drain(struct master *master)
+{
+	if (master->state != MASTER_SERVING)
+		return;
+	log_info("master", "draining: no new sessions sessions=%" PRIu64,
+	    table_counter_sum(master->table, TABLE_SESSIONS));
+	master_enter(master, MASTER_DRAINING);
+	notify_status("draining");
+	master->drain_until_us = clock_monotonic_us() + DRAIN_US;
+	crew_drain(master->crew);
+	loop_timer_set(master->loop, &master->drain, 0, look_at_drain, master);
+}
+
+/* --- reload
+ * --------------------------------------------------------------------- */
+static void reload_begin(struct master *master);
+
+static void
+reload_finish(struct master *master, enum instance_outcome outcome)
+{
+	struct instance_status *status = &master->status;
+
+	if (master->reload.failed != 0)
+		snprintf(status->message, sizeof(status->message),
+		    "%.400s; %u workers did not come up, see the log",
+		    master->reload.message, master->reload.failed);
+	else
+		snprintf(status->message, sizeof(status->message), "%s",
+		    master->reload.message);
+	status->outcome = outcome;
+	status->reloads_done = status->reloads_begun;
+	if (outcome == INSTANCE_APPLIED)
+		status->generation++;
+	master->reload.active = false;
+	publish(master);
+	if (outcome == INSTANCE_REFUSED)
+		log_error("master", "reload refused: %s", status->message);
+	else
+		log_info("master", "reloaded generation=%" PRIu64 ": %s",
+		    status->generation, status->message);
+	notify_ready(
+	    "serving on %s; last reload: %s", status->listen, status->message);
+	if (master->reload.again) {
+		master->reload.again = false;
+		reload_begin(master);
+	}
+}
+
+static void
+reload_next_lane(struct master *master)
+{
+	struct reload *reload = &master->reload;
+
+	reload->early_deaths = 0;
+	if (++reload->lane == master->birth->resources->lane_count)
+		reload_finish(master, INSTANCE_APPLIED);
+	else
+		crew_replace(master->crew, reload->lane);
+}
+
+static void
+reload_happened(struct master *master, uint32_t lane, enum crew_event event)
+{
+	struct reload *reload = &master->reload;
+
+	if (!reload->active || lane != reload->lane)
+		return;
+	if (event == CREW_DIED_EARLY &&
+	    ++reload->early_deaths == RELOAD_EARLY_DEATHS) {
+		reload->failed++;
+		reload_next_lane(master);
+	} else if (event == CREW_READY) {
+		reload_next_lane(master);
+	}
+}
+
+/* What changed is in force now but for what needs workers replaced. */
+static void
+reload_apply(struct master *master, const struct config *wanted)
+{
+	const unsigned now = CONFIG_AT_ONCE | CONFIG_WORKERS;
+
+	config_take(&master->asked, wanted, now);
+	config_take(&master->config, wanted, now);
+	log_set_level((enum log_level)master->config.log_level);
+	crew_log(master->crew, (uint32_t)master->config.log_level, -1);
+	table_set_maxima(master->table, master->config.max_bandwidth_bps,
+	    master->config.max_sessions);
+}
+
+/*
+ * The sessions of a replaced worker end, so nobody is replaced unless a
+ * setting changed that workers live by.
+ */
+static void
+reload_begin(struct master *master)
+{
+	struct reload *reload = &master->reload;
+	char names[200], changed[240], error[SETTINGS_ERROR_MAX];
+	struct config wanted;
+	unsigned effects;
+
+	if (reload->active) {
+		reload->again = true;
+		return;
+	}
+	*reload = (struct reload){ .active = true };
+	master->status.reloads_begun++;
+	notify_reloading();
+	publish(master);
+	if (config_load(master->birth->source, &wanted, error) != 0) {
+		snprintf(reload->message, sizeof(reload->message), "%s", error);
+		reload_finish(master, INSTANCE_REFUSED);
+		return;
+	}
+	config_compare(
+	    &master->asked, &wanted, CONFIG_WORKERS, changed, sizeof(changed));
+	effects = config_compare(
+	    &master->asked, &wanted, CONFIG_RESTART, names, sizeof(names));
+	snprintf(reload->message, sizeof(reload->message), "%s%s%s%s",
+	    (effects & CONFIG_WORKERS) != 0   ? "workers replaced because of "
+	    : (effects & CONFIG_AT_ONCE) != 0 ? "applied, sessions go on"
+					      : "nothing to apply",
+	    changed, names[0] != '\0' ? "; needs a restart: " : "", names);
+	reload_apply(master, &wanted);
+	if ((effects & CONFIG_WORKERS) != 0)
+		crew_replace(master->crew, reload->lane);
+	else
+		reload_finish(master,
+		    effects == 0 ? INSTANCE_UNCHANGED : INSTANCE_APPLIED);
+}
+
+static void
+master_reload(struct master *master)
+{
+	if (master->state == MASTER_SERVING)
+		reload_begin(master);
+	else
+		log_warning(
+		    "master", "no reload while %s", state_names[master->state]);
+}
+
+/* --- what happens
+ * ----------------------------------------------------------------- */
+static void
+crew_event(void *context, uint32_t lane, enum crew_event event, const char *how)
+{
+	struct master *master = context;
+
+	if (master->state == MASTER_STARTING && event == CREW_DIED_EARLY) {
+		complain(master,
+		    "worker %u ended before it was ready (%s); see the log",
+		    lane, how);
+		master_stop(master, 1, "could not start");
+		crew_kill(master->crew);
+	} else if (master->state == MASTER_STARTING &&
+		   crew_ready(master->crew) ==
+		       master->birth->resources->lane_count) {
+		master_enter(master, MASTER_SERVING);
+		say_ready(master);
+	}
+	reload_happened(master, lane, event);
+	end_when_alone(master);
+}
+
+static void
+reopen_log(struct master *master)
+{
+	int error = log_reopen();
+
+	if (error != 0) {
+		log_error("master", "cannot reopen the log file=%s: %s",
+		    master->config.log_file, strerror(-error));
+		return;
+	}
+	log_info("master", "log reopened");
+	crew_log(
+	    master->crew, (uint32_t)master->config.log_level, log_descriptor());
+}
+
+static void
+on_term(struct master *master)
+{
+	master_stop(master, 0, "told to");
+}
+
+static void
+on_child(struct master *master)
+{
+	crew_reap(master->crew);
+}
+
+/* clang-format off */
+static const struct {
+	int signal;
+	void (*action)(struct master *master);
+} signals[] = {
+	{ SIGTERM, on_term },
+	{ SIGINT,  on_term },
+	{ SIGQUIT, master_drain },
+	{ SIGHUP,  master_reload },
+	{ SIGUSR1, reopen_log },
+	{ SIGCHLD, on_child },
+};
+/* clang-format on */
+
+static void
+on_signal(void *context, int signal)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(signals); i++)
+		if (signals[i].signal == signal)
+			signals[i].action(context);
+}
+
+static void
+feed_watchdog(void *context, uint64_t now_us)
+{
+	struct master *master = context;
+
+	notify_alive();
+	loop_timer_set(master->loop, &master->watchdog,
+	    now_us + master->watchdog_us, feed_watchdog, master);
+}
+
+static void
+in_child(void *context)
+{
+	struct master *master = context;
+
+	instance_forget(master->birth->instance);
+	if (master->ready_pipe != -1)
+		close(master->ready_pipe);
+	master->ready_pipe = -1;
+}
+
+/* --- start
+ * ------------------------------------------------------------------------- */
+/*
+ * The pid files of another user's instance, or of one with another
+ * XDG_RUNTIME_DIR, lie elsewhere, but its table would be the same.
+ */
+static pid_t
+table_owner(const char *name)
+{
+	uint64_t now_us = clock_monotonic_us(), beat_us = 0;
+	struct table_info info;
+	struct table *table;
+
+	if (table_open(name, &table) != 0)
+		return 0;
+	table_info(table, &info);
+	for (uint32_t i = 0; i < info.limits.lanes; i++)
+		beat_us = MAX_OF(
+		    beat_us, table_counter(table, i, TABLE_HEARTBEAT_US));
+	table_close(table);
+	if (info.master_pid <= 0 || info.master_pid == getpid() ||
+	    (kill(info.master_pid, 0) != 0 && errno == ESRCH) ||
+	    beat_us > now_us || now_us - beat_us > FRESH_US)
+		return 0;
+	return info.master_pid;
+}
+
+static int
+claim(struct master *master)
+{
+	struct instance *instance = master->birth->instance;
+	int error = instance_claim(instance);
+	pid_t owner;
+
+	if (error == -EBUSY) {
+		complain(master, "instance %s is running already, pid %d",
+		    instance->name, (int)instance_master(instance));
+		return error;
+	}
+	if (error != 0) {
+		complain(
+		    master, "%s: %s", instance->pid_file, strerror(-error));
+		return error;
+	}
+	owner = table_owner(instance->table);
+	if (owner != 0) {
+		complain(master,
+		    "table %s is in use by pid %d; -n names another instance",
+		    instance->table, (int)owner);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static int
+create_table(struct master *master)
+{
+	const struct instance *instance = master->birth->instance;
+	struct table_limits limits;
+	int error;
+
+	resources_table_limits(&master->config, &limits);
+	error = table_create(instance->table, &limits,
+	    master->birth->privileges->table_group, &master->table);
+	if (error == -ENOSPC)
+		complain(master,
+		    "table %s: no space in /dev/shm; lower max_sessions",
+		    instance->table);
+	else if (error == -EPERM || error == -EACCES)
+		complain(master,
+		    "table %s: another user's; -n names another instance",
+		    instance->table);
+	else if (error != 0)
+		complain(
+		    master, "table %s: %s", instance->table, strerror(-error));
+	return error;
+}
+
+static int
+open_loop(struct master *master)
+{
+	sigset_t set;
+	int error;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LENGTH(signals); i++)
+		sigaddset(&set, signals[i].signal);
+	if ((error = loop_new(&master->loop)) != 0)
+		return error;
+	signal(SIGPIPE, SIG_IGN);
+	return loop_signals(master->loop, &set, on_signal, master);
+}
+
+static int
+open_crew(struct master *master)
+{
+	const struct crew_birth birth = {
+		.loop = master->loop,
+		.config = &master->config,
+		.table = master->table,
+		.resources = master->birth->resources,
+		.privileges = master->birth->privileges,
+		.happened = crew_event,
+		.in_child = in_child,
+		.context = master,
+	};
+
+	return crew_new(&birth, &master->crew);
+}
+
+static int
+master_open(struct master *master)
+{
+	int error;
+
+	if ((error = claim(master)) != 0)
+		return error;
+	if ((error = create_table(master)) != 0)
+		return error;
+	resources_listen_text(master->birth->resources, master->status.listen,
+	    sizeof(master->status.listen));
+	if ((error = privileges_limit_master(master->birth->privileges)) != 0) {
+		complain(
+		    master, "cannot give up privileges: %s", strerror(-error));
+		return error;
+	}
+	if ((error = open_loop(master)) != 0 ||
+	    (error = open_crew(master)) != 0)
+		complain(master, "%s", strerror(-error));
+	return error;
+}
+
+static void
+master_close(struct master *master)
+{
+	crew_free(master->crew);
+	loop_free(master->loop);
+	if (master->table != NULL) {
+		table_unlink(master->birth->instance->table);
+		table_close(master->table);
+	}
+	instance_release(master->birth->instance);
+	if (master->ready_pipe != -1)
+		close(master->ready_pipe);
+}
+
+int
+master_run(const struct master_birth *birth)
+{
+	struct master *master;
+	int result = 1;
+
+	if ((master = calloc(1, sizeof(*master))) == NULL)
+		return 1;
+	master->birth = birth;
+	master->asked = *birth->asked;
+	master->config = *birth->config;
+	master->ready_pipe = birth->ready_pipe;
+	master->status.generation = 1;
+
+	if (master_open(master) == 0) {
+		master_enter(master, MASTER_STARTING);
+		master->watchdog_us = notify_watchdog_us();
+		if (master->watchdog_us != 0)
+			feed_watchdog(master, clock_monotonic_us());
+		crew_start(master->crew);
+		result = loop_run(master->loop);
+		log_info("master", "stopped");
+	}
+	master_close(master);
+	free(master);
+	return result < 0 ? 1 : result;
+}
