@@ -94,6 +94,8 @@ const struct settings_row config_rows[] = {
 	    "Offer RTP over UDP."),
 	ROW("tcp", SETTINGS_BOOL, tcp, "true", 0, 1, NULL,
 	    "Offer RTP interleaved with RTSP over TCP."),
+	ROW("udp_segmentation", SETTINGS_BOOL, udp_segmentation, "true", 0, 1,
+	    NULL, "Hand the kernel several datagrams as one message (GSO)."),
 	ROW("log_level", SETTINGS_CHOICE, log_level, "info", 0, 3, log_levels,
 	    "The least important level that is logged."),
 	ROW("log_file", SETTINGS_TEXT, log_file, "", 0, 0, NULL,

@@ -33,7 +33,7 @@ struct config {
 	/* media */
 	uint64_t send_ahead_us;
 	uint64_t payload_limit_bytes, payload_limit_ipv6_bytes;
-	bool udp, tcp;
+	bool udp, tcp, udp_segmentation;
 	/* log */
 	uint64_t log_level; /* enum log_level */
 	uint64_t log_target; /* enum log_target; no setting: follows from -f and

@@ -29,6 +29,12 @@ struct session;
 struct titles;
 struct transport;
 
+/* A message to the master that did not fit into the channel. */
+struct lane_drop {
+	struct lane_drop *next;
+	struct fdstore_message message;
+};
+
 struct lane {
 	const struct config *config;
 	struct table *table;
@@ -47,6 +53,8 @@ struct lane {
 	uint32_t session_slots, connection_slots;
 	struct connection
 	    *large_owner; /* whose reply stands in the large outbox */
+	struct connection *stalled; /* list: waits for the end of a frame */
+	struct lane_drop *drops;    /* list: to be told to the master */
 	struct session *due; /* list: what has packets to send in this turn */
 	uint8_t *input; /* LANE_INPUT_BYTES; a peeked request */
 	uint8_t *reply; /* TABLE_LARGE_OUTBOX_BYTES; a reply being written */
@@ -61,6 +69,11 @@ const struct sock_pair *lane_pair(const struct lane *lane, int family);
  * what there is now: nothing.
  */
 void lane_clear(struct lane *lane);
+
+/* Tell the master that a stored connection has ended; kept until it can be said. */
+void lane_tell_dropped(
+    struct lane *lane, uint32_t connection, uint64_t cookie);
+void lane_tell_again(struct lane *lane);
 
 /* Random bytes; never fails (getrandom(2) waits for the pool at most once at
  * boot). */

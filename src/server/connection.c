@@ -1,0 +1,715 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The connection: accounting of bytes in and out, the outbox, limits of time.
+ * What a request means is the methods' business.
+ */
+#include "server/connection.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "server/fdstore.h"
+#include "server/methods.h"
+
+/* Requests answered in one go, before others get their turn. */
+#define REQUESTS_PER_TURN 16
+/* Interleaved frames of a client that are worth reading: RTCP. */
+#define FRAME_READ_MAX 2048
+/* How long a connection that was answered for the last time may take to end. */
+#define LINGER_US (2 * US_PER_SECOND)
+
+enum connection_phase {
+	CONNECTION_OPEN,
+	CONNECTION_LAST_REPLY, /* close when the outbox is empty */
+	CONNECTION_LINGERING,  /* write side shut, input is thrown away */
+};
+
+struct connection {
+	struct lane *lane;
+	uint32_t record;
+	struct table_connection view; /* as published */
+	int fd;
+	enum connection_phase phase;
+	struct loop_watch watch;
+	struct loop_timer timer;
+	struct transport_link link;
+	uint64_t consumed;    /* input taken from the socket */
+	uint32_t outbox_sent; /* of view.outbox_bytes */
+	bool waiting;	      /* the request waits for the disk */
+	bool stored;	      /* the master has a duplicate */
+	bool stalled;	      /* in the lane's list: waits for a frame's end */
+	struct connection *stalled_next;
+	struct waiter waiter;
+	struct methods_seek *seek;
+	uint64_t last_request_us, request_begun_us, linger_us;
+	struct session *sessions[TABLE_SESSIONS_PER_CONNECTION];
+	unsigned session_count;
+};
+
+static void process(struct connection *connection);
+
+static void
+publish(struct connection *connection)
+{
+	struct table_connection *view = &connection->view;
+
+	view->session_count = connection->session_count;
+	for (unsigned i = 0; i < connection->session_count; i++)
+		view->sessions[i] = connection->sessions[i]->record;
+	table_publish(connection->lane->table, connection->lane->number,
+	    TABLE_CONNECTION, connection->record, view);
+}
+
+struct connection *
+connection_of(const struct session *session)
+{
+	return session->lane->connections[session->cold.connection];
+}
+
+/* --- end ------------------------------------------------------------------ */
+
+static void
+leave_stalled(struct connection *connection)
+{
+	struct connection **at = &connection->lane->stalled;
+
+	if (!connection->stalled)
+		return;
+	while (*at != connection)
+		at = &(*at)->stalled_next;
+	*at = connection->stalled_next;
+	connection->stalled = false;
+}
+
+/*
+ * close() alone ends nothing while the master holds a duplicate
+ * (architecture, section 2).
+ */
+static void
+close_socket(struct connection *connection)
+{
+	struct lane *lane = connection->lane;
+
+	loop_remove(lane->loop, &connection->watch);
+	shutdown(connection->fd, SHUT_RDWR);
+	close(connection->fd);
+	if (connection->stored)
+		lane_tell_dropped(
+		    lane, connection->record, connection->view.cookie);
+}
+
+void
+connection_close(struct connection *connection, enum session_cause cause)
+{
+	struct lane *lane = connection->lane;
+
+	while (connection->session_count > 0)
+		session_end(
+		    connection->sessions[--connection->session_count], cause);
+	close_socket(connection);
+	loop_timer_clear(lane->loop, &connection->timer);
+	waiter_forget(&connection->waiter);
+	methods_seek_abandon(connection->seek);
+	leave_stalled(connection);
+	if (lane->large_owner == connection)
+		lane->large_owner = NULL;
+	table_release(lane->table, lane->number, TABLE_CONNECTION,
+	    connection->record);
+	table_counter_add(lane->table, lane->number, TABLE_CONNECTIONS, -1);
+	lane->connections[connection->record] = NULL;
+	free(connection);
+}
+
+void
+connection_end_session(struct session *session, enum session_cause cause)
+{
+	struct connection *connection = connection_of(session);
+
+	if (connection->link.writer == session) {
+		connection_close(connection, cause);
+		return;
+	}
+	for (unsigned i = 0; i < connection->session_count; i++)
+		if (connection->sessions[i] == session)
+			connection->sessions[i] =
+			    connection
+				->sessions[--connection->session_count];
+	session_end(session, cause);
+	publish(connection);
+}
+
+/* A close with unread input would reset the peer and eat the reply. */
+static void
+begin_lingering(struct connection *connection)
+{
+	connection->phase = CONNECTION_LINGERING;
+	connection->linger_us =
+	    loop_now_us(connection->lane->loop) + LINGER_US;
+	shutdown(connection->fd, SHUT_WR);
+}
+
+/* --- output --------------------------------------------------------------- */
+
+static void
+wake_sessions(struct connection *connection)
+{
+	for (unsigned i = 0; i < connection->session_count; i++) {
+		struct session *session = connection->sessions[i];
+
+		if (session->cold.transport == TABLE_TCP &&
+		    session->hot.session_state == TABLE_SESSION_PLAYING &&
+		    !loop_timer_is_set(&session->timer) &&
+		    !waiter_is_waiting(&session->waiter))
+			session_set_due(session);
+	}
+}
+
+static void
+empty_outbox(struct connection *connection)
+{
+	struct lane *lane = connection->lane;
+
+	if (lane->large_owner == connection)
+		lane->large_owner = NULL;
+	connection->view.out_done = connection->link.written;
+	connection->view.outbox_bytes = 0;
+	connection->view.outbox_large = 0;
+	connection->outbox_sent = 0;
+	connection->link.outbox = false;
+	publish(connection);
+	wake_sessions(connection);
+}
+
+static void
+retry_store(void *context, uint64_t now_us)
+{
+	(void)now_us;
+	process(context);
+}
+
+/*
+ * A session's connection is known to the master before the client knows of
+ * the session.  False: the master is behind, the reply waits.
+ */
+static bool
+store(struct connection *connection)
+{
+	struct lane *lane = connection->lane;
+	struct fdstore_message message = {
+		.kind = FDSTORE_PUT,
+		.connection = connection->record,
+		.cookie = connection->view.cookie,
+	};
+
+	if (connection->stored || connection->session_count == 0)
+		return true;
+	if (fdstore_send(lane->channel, &message, connection->fd) != 0) {
+		loop_timer_set(lane->loop, &connection->timer,
+		    loop_now_us(lane->loop) + LOOP_TICK_US, retry_store,
+		    connection);
+		return false;
+	}
+	connection->stored = true;
+	return true;
+}
+
+/* False: there is more to write, or the connection is gone (*gone). */
+static bool
+write_outbox(struct connection *connection, bool *gone)
+{
+	struct table_connection *view = &connection->view;
+	struct lane *lane = connection->lane;
+	const uint8_t *outbox = table_outbox(lane->table, lane->number,
+	    connection->record, view->outbox_large != 0);
+	ssize_t sent;
+
+	if (!store(connection))
+		return false;
+	while (connection->outbox_sent < view->outbox_bytes) {
+		sent = send(connection->fd, outbox + connection->outbox_sent,
+		    view->outbox_bytes - connection->outbox_sent,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (sent == -1 && errno == EAGAIN) {
+			connection->link.full = true;
+			return false;
+		}
+		if (sent == -1) {
+			connection_close(
+			    connection, SESSION_CONNECTION_CLOSED);
+			*gone = true;
+			return false;
+		}
+		connection->outbox_sent += (uint32_t)sent;
+		connection->link.written += (uint64_t)sent;
+		connection->link.progress_us = loop_now_us(lane->loop);
+	}
+	empty_outbox(connection);
+	return true;
+}
+
+/* SIZE bytes of REPLY into the outbox; not yet published. */
+static void
+fill_outbox(struct connection *connection, const uint8_t *reply, size_t size)
+{
+	struct lane *lane = connection->lane;
+	bool large = size > TABLE_OUTBOX_BYTES;
+
+	if (large)
+		lane->large_owner = connection;
+	memcpy(table_outbox(lane->table, lane->number, connection->record,
+		   large),
+	    reply, size);
+	connection->view.outbox_bytes = (uint32_t)size;
+	connection->view.outbox_large = large;
+	connection->view.out_done = connection->link.written;
+	connection->outbox_sent = 0;
+	connection->link.outbox = true;
+}
+
+void
+connection_say_bye(struct session *session)
+{
+	struct connection *connection = connection_of(session);
+	uint8_t frames[SESSION_BYE_MAX];
+	size_t size;
+	bool gone = false;
+
+	if (session->cold.transport == TABLE_UDP) {
+		session_bye_udp(session);
+		return;
+	}
+	/* The connection wakes its sessions when it is free again. */
+	if (connection->link.outbox || connection->link.writer != NULL)
+		return;
+	size = session_bye_frames(session, frames);
+	if (size == 0)
+		return;
+	fill_outbox(connection, frames, MIN_OF(size, TABLE_OUTBOX_BYTES));
+	publish(connection);
+	session_publish_hot(session);
+	(void)write_outbox(connection, &gone);
+}
+
+/* --- input ---------------------------------------------------------------- */
+
+/*
+ * What was answered is taken from the socket.  False: not all of it is there
+ * yet (a body), or the connection is gone (*gone).
+ */
+static bool
+consume(struct connection *connection, bool *gone)
+{
+	while (connection->consumed < connection->view.in_done) {
+		uint64_t left = connection->view.in_done - connection->consumed;
+		/* MSG_TRUNC: thrown away in the kernel. */
+		ssize_t taken = recv(connection->fd, NULL,
+		    (size_t)MIN_OF(left, UINT64_C(1) << 20),
+		    MSG_TRUNC | MSG_DONTWAIT);
+
+		if (taken == -1 && errno == EAGAIN)
+			return false;
+		if (taken <= 0) {
+			connection_close(
+			    connection, SESSION_CONNECTION_CLOSED);
+			*gone = true;
+			return false;
+		}
+		connection->consumed += (uint64_t)taken;
+	}
+	return true;
+}
+
+static void
+discard_input(struct connection *connection)
+{
+	ssize_t taken;
+
+	do
+		taken = recv(connection->fd, NULL, 1 << 20,
+		    MSG_TRUNC | MSG_DONTWAIT);
+	while (taken > 0);
+	if (taken == 0 || errno != EAGAIN)
+		connection_close(connection, SESSION_CONNECTION_CLOSED);
+}
+
+static void
+wait_over(struct waiter *waiter)
+{
+	struct connection *connection =
+	    CONTAINER_OF(waiter, struct connection, waiter);
+
+	connection->waiting = false;
+	process(connection);
+}
+
+static void
+log_request(const struct connection *connection,
+    const struct rtsp_message *request, unsigned status)
+{
+	char peer[SOCK_TEXT_MAX];
+
+	if (log_get_level() < LOG_LEVEL_DEBUG)
+		return;
+	log_debug("rtsp", "request peer=%s method=%s url=%s status=%u",
+	    sock_address_text(&connection->view.peer, true, peer),
+	    LOG_TEXT(request->method_text.at, request->method_text.length),
+	    LOG_TEXT(request->url.at, request->url.length), status);
+}
+
+/* The reply is complete: it is published with its effect, then written. */
+static void
+reply(struct connection *connection, struct methods_exchange *exchange,
+    uint64_t input_bytes)
+{
+	struct lane *lane = connection->lane;
+
+	log_request(connection, exchange->request, exchange->status);
+	fill_outbox(connection, exchange->reply.data, exchange->reply.at);
+	connection->view.in_done += input_bytes;
+	connection->last_request_us = loop_now_us(lane->loop);
+	connection->request_begun_us = 0;
+	for (unsigned i = 0; i < connection->session_count; i++)
+		session_hear(connection->sessions[i]);
+	if (exchange->changed != NULL)
+		session_publish(exchange->changed);
+	publish(connection);
+	table_counter_add(lane->table, lane->number, TABLE_REQUESTS, 1);
+}
+
+static struct methods_exchange
+exchange_for(
+    struct connection *connection, const struct rtsp_message *request)
+{
+	struct lane *lane = connection->lane;
+
+	return (struct methods_exchange){
+		.lane = lane,
+		.request = request,
+		.connection = connection->record,
+		.peer = &connection->view.peer,
+		.local = &connection->view.local,
+		.link = &connection->link,
+		.sessions = connection->sessions,
+		.session_count = &connection->session_count,
+		.waiter = &connection->waiter,
+		.seek = &connection->seek,
+		.reply = bytes_writer(lane->reply, TABLE_LARGE_OUTBOX_BYTES),
+	};
+}
+
+/* A large reply while another is being written: again in the next tick. */
+static bool
+large_outbox_is_taken(struct connection *connection, size_t size)
+{
+	struct lane *lane = connection->lane;
+
+	if (size <= TABLE_OUTBOX_BYTES || lane->large_owner == NULL)
+		return false;
+	loop_timer_set(lane->loop, &connection->timer,
+	    loop_now_us(lane->loop) + LOOP_TICK_US, retry_store, connection);
+	return true;
+}
+
+static void
+refuse_request(
+    struct connection *connection, const struct rtsp_message *request)
+{
+	struct methods_exchange exchange = exchange_for(connection, request);
+
+	methods_refuse(&exchange, request->status);
+	if (request->head_length == 0)
+		connection->phase = CONNECTION_LAST_REPLY;
+	reply(connection, &exchange,
+	    request->head_length + request->content_length);
+}
+
+/* False: it waits. */
+static bool
+answer_request(
+    struct connection *connection, const struct rtsp_message *request)
+{
+	struct methods_exchange exchange = exchange_for(connection, request);
+	struct lane *lane = connection->lane;
+	uint64_t began_us = clock_monotonic_us();
+
+	if (!methods_answer(&exchange)) {
+		connection->waiting = true;
+		return false;
+	}
+	methods_seek_abandon(connection->seek);
+	connection->seek = NULL;
+	if (large_outbox_is_taken(connection, exchange.reply.at))
+		return false;
+	if (rtsp_text_is_nocase(request->header[RTSP_CONNECTION], "close"))
+		connection->phase = CONNECTION_LAST_REPLY;
+	reply(connection, &exchange,
+	    request->head_length + request->content_length);
+	table_histogram_add(lane->table, lane->number, TABLE_REQUEST_DURATION,
+	    clock_monotonic_us() - began_us);
+	return true;
+}
+
+static struct session *
+session_of_channel(const struct connection *connection, unsigned channel)
+{
+	for (unsigned i = 0; i < connection->session_count; i++)
+		if (session_uses_channel(connection->sessions[i], channel))
+			return connection->sessions[i];
+	return NULL;
+}
+
+/*
+ * A frame from the client: RTCP, or nothing for us (wire reference 2).  False:
+ * it is not all there yet.
+ */
+static bool
+take_frame(struct connection *connection, const uint8_t *data, size_t size)
+{
+	struct rtcp_summary summary;
+	struct rtsp_frame frame;
+	struct session *session;
+
+	if (rtsp_parse_frame(data, size, &frame) == RTSP_MORE)
+		return false;
+	session = session_of_channel(connection, frame.channel);
+	if (frame.length <= FRAME_READ_MAX && session != NULL) {
+		if (size < RTSP_FRAME_HEAD + (size_t)frame.length)
+			return false;
+		if (rtcp_parse(
+			data + RTSP_FRAME_HEAD, frame.length, &summary))
+			session_report(session, &summary);
+	}
+	connection->view.in_done += RTSP_FRAME_HEAD + (uint64_t)frame.length;
+	publish(connection);
+	return true;
+}
+
+static bool
+body_is_too_large(struct rtsp_message *request)
+{
+	if (request->content_length <= RTSP_BODY_MAX)
+		return false;
+	request->status = RTSP_ENTITY_TOO_LARGE;
+	request->head_length = 0; /* the connection cannot go on */
+	request->content_length = 0;
+	return true;
+}
+
+/* False: wait for more input, the disk, or the master. */
+static bool
+take_message(struct connection *connection, const uint8_t *data, size_t size)
+{
+	struct rtsp_message request;
+
+	switch (rtsp_parse(data, size, &request)) {
+	case RTSP_MORE:
+		if (connection->request_begun_us == 0)
+			connection->request_begun_us =
+			    loop_now_us(connection->lane->loop);
+		return false;
+	case RTSP_FRAME:
+		return take_frame(connection, data, size);
+	case RTSP_BAD:
+		(void)body_is_too_large(&request);
+		refuse_request(connection, &request);
+		return true;
+	case RTSP_DONE:
+		break;
+	}
+	if (request.is_reply) { /* to nothing that we asked */
+		connection->view.in_done +=
+		    request.head_length + request.content_length;
+		publish(connection);
+		return true;
+	}
+	if (body_is_too_large(&request)) {
+		refuse_request(connection, &request);
+		return true;
+	}
+	return answer_request(connection, &request);
+}
+
+static void
+stall(struct connection *connection)
+{
+	if (connection->stalled)
+		return;
+	connection->stalled = true;
+	connection->stalled_next = connection->lane->stalled;
+	connection->lane->stalled = connection;
+}
+
+/* Is there something that must be done before the next request? */
+static bool
+is_busy(struct connection *connection, bool *gone)
+{
+	if (connection->link.outbox && !write_outbox(connection, gone))
+		return true;
+	if (!consume(connection, gone))
+		return true;
+	if (connection->phase == CONNECTION_LAST_REPLY)
+		begin_lingering(connection);
+	if (connection->phase == CONNECTION_LINGERING) {
+		*gone = true;
+		discard_input(connection);
+		return true;
+	}
+	if (connection->link.writer != NULL) {
+		stall(connection);
+		return true;
+	}
+	return connection->waiting;
+}
+
+/* One request after another, until something has to be waited for. */
+static void
+process(struct connection *connection)
+{
+	struct lane *lane = connection->lane;
+	bool gone = false;
+	ssize_t peeked;
+
+	for (unsigned i = 0; i < REQUESTS_PER_TURN; i++) {
+		if (is_busy(connection, &gone))
+			return;
+		peeked = recv(connection->fd, lane->input, LANE_INPUT_BYTES,
+		    MSG_PEEK | MSG_DONTWAIT);
+		if (peeked == -1 && errno == EAGAIN)
+			return;
+		if (peeked <= 0) {
+			connection_close(
+			    connection, SESSION_CONNECTION_CLOSED);
+			return;
+		}
+		if (!take_message(connection, lane->input, (size_t)peeked))
+			return;
+	}
+	/* More may be there already: go on in the next turn. */
+	loop_timer_set(lane->loop, &connection->timer, loop_now_us(lane->loop),
+	    retry_store, connection);
+}
+
+static void
+ready(void *context, uint32_t events)
+{
+	struct connection *connection = context;
+
+	if ((events & EPOLLERR) != 0) {
+		connection_close(connection, SESSION_CONNECTION_CLOSED);
+		return;
+	}
+	if ((events & EPOLLOUT) != 0 && connection->link.full) {
+		connection->link.full = false;
+		wake_sessions(connection);
+	}
+	process(connection);
+}
+
+void
+connection_resume_stalled(struct lane *lane)
+{
+	struct connection *connection, *next = lane->stalled;
+
+	lane->stalled = NULL;
+	while ((connection = next) != NULL) {
+		next = connection->stalled_next;
+		connection->stalled = false;
+		process(connection);
+	}
+}
+
+/* --- beginning, and limits of time ---------------------------------------- */
+
+int
+connection_open(struct lane *lane, int fd, const union sock_address *peer,
+    const union sock_address *local)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+	int error = -ENOMEM;
+
+	if (connection == NULL)
+		goto fail;
+	error = table_claim(lane->table, lane->number, TABLE_CONNECTION,
+	    &connection->record);
+	if (error != 0)
+		goto fail;
+	connection->lane = lane;
+	connection->fd = fd;
+	connection->link.fd = fd;
+	connection->link.progress_us = loop_now_us(lane->loop);
+	connection->last_request_us = connection->link.progress_us;
+	connection->waiter.ready = wait_over;
+	connection->view = (struct table_connection){
+		.state = TABLE_USED,
+		.cookie = sock_cookie(fd),
+		.writer = TABLE_NONE,
+		.accepted_us = connection->link.progress_us,
+		.peer = *peer,
+		.local = *local,
+	};
+	lane->connections[connection->record] = connection;
+	table_counter_add(lane->table, lane->number, TABLE_CONNECTIONS, 1);
+	publish(connection);
+	error = loop_add(lane->loop, &connection->watch, fd,
+	    EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, ready, connection);
+	if (error != 0)
+		connection_close(connection, SESSION_CONNECTION_CLOSED);
+	return error;
+
+fail:
+	free(connection);
+	close(fd);
+	return error;
+}
+
+/* Nothing more is to come of it, by the limits of time. */
+static bool
+is_overdue(const struct connection *connection, uint64_t now_us)
+{
+	const struct config *config = connection->lane->config;
+	bool idle = connection->session_count == 0 && !connection->waiting;
+
+	if (connection->phase == CONNECTION_LINGERING)
+		return now_us > connection->linger_us;
+	if (connection->link.full &&
+	    now_us - connection->link.progress_us > config->write_timeout_us)
+		return true;
+	if (connection->request_begun_us != 0 &&
+	    now_us - connection->request_begun_us > config->request_timeout_us)
+		return true;
+	return idle &&
+	    now_us - connection->last_request_us > config->request_timeout_us;
+}
+
+static void
+end_silent_sessions(struct connection *connection, uint64_t now_us)
+{
+	for (unsigned i = connection->session_count; i > 0; i--) {
+		struct session *session = connection->sessions[i - 1];
+
+		if (now_us <= session->hot.deadline_us)
+			continue;
+		if (connection->link.writer == session) {
+			connection_close(connection, SESSION_TIMED_OUT);
+			return;
+		}
+		connection_end_session(session, SESSION_TIMED_OUT);
+	}
+}
+
+void
+connection_sweep(struct connection *connection, uint64_t now_us)
+{
+	if (is_overdue(connection, now_us))
+		connection_close(connection,
+		    connection->link.full ? SESSION_TOO_SLOW
+					  : SESSION_TIMED_OUT);
+	else
+		end_silent_sessions(connection, now_us);
+}

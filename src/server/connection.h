@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * connection - one RTSP connection: bytes in, replies and interleaved frames
+ * out, and the sessions that live on it.
+ *
+ * A request is peeked, answered, published, replied to, and only then taken from the
+ * socket; a reply stands in the connection's outbox in the table before its
+ * first byte is written (architecture, section 3).  So whoever adopts the
+ * connection finds each request either done or still in the socket.
+ */
+#ifndef SERVER_CONNECTION_H
+#define SERVER_CONNECTION_H
+
+#include "server/session.h"
+
+struct connection; /* opaque */
+
+/*
+ * Takes FD, an accepted socket; PEER and LOCAL are its ends.  -ENOSPC: no record; FD
+ * is closed in any case of failure.
+ */
+int connection_open(struct lane *lane, int fd, const union sock_address *peer,
+    const union sock_address *local);
+/* Ends its sessions with CAUSE, frees it.  A reply that is being written is lost. */
+void connection_close(struct connection *connection, enum session_cause cause);
+
+/* The connection of SESSION. */
+struct connection *connection_of(const struct session *session);
+/* Ends one session; the whole connection when half a frame of it went out. */
+void connection_end_session(struct session *session, enum session_cause cause);
+/* End of stream: BYE, by UDP or between frames. */
+void connection_say_bye(struct session *session);
+
+/* Behind the sender: connections that waited for the end of a frame. */
+void connection_resume_stalled(struct lane *lane);
+/* Once a second: time limits of the connection and its sessions. */
+void connection_sweep(struct connection *connection, uint64_t now_us);
+
+#endif

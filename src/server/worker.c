@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The worker: one loop on one thread.  It accepts, looks after time limits,
+ * listens to the master and to receiver reports, and has the sender send
+ * what is due behind each turn.
+ */
+#include "server/worker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "server/connection.h"
+#include "server/fdstore.h"
+#include "server/sandbox.h"
+#include "server/sender.h"
+#include "server/session.h"
+#include "server/titles.h"
+#include "wire/rtp.h"
+
+#define HEARTBEAT_US (500 * US_PER_MS)
+#define SWEEP_US US_PER_SECOND
+#define PLACEMENT_US (50 * US_PER_MS)
+/* What a connection that does not play yet is counted as, for placement. */
+#define EXPECTED_BPS 300000
+/* Receiver reports read in one go. */
+#define REPORTS_PER_TURN 64
+#define REPORT_MAX 1500
+
+struct listener {
+	struct loop_watch watch;
+	int fd;
+	struct worker *worker;
+};
+
+struct rtcp_socket {
+	struct loop_watch watch;
+	int fd;
+	struct worker *worker;
+};
+
+struct worker {
+	struct lane lane;
+	struct config config;
+	struct sender *sender;
+	struct listener listeners[WORKER_LISTENERS_MAX];
+	unsigned listener_count;
+	bool listening, full;
+	struct rtcp_socket rtcp[2];
+	struct loop_watch channel, reader;
+	struct loop_timer heartbeat, sweep, placement, ending;
+};
+
+/* --- accepting ------------------------------------------------------------ */
+
+static void
+accept_one(void *context, uint32_t events)
+{
+	struct listener *listener = context;
+	struct lane *lane = &listener->worker->lane;
+	union sock_address peer, local;
+	char text[SOCK_TEXT_MAX];
+	int fd, error;
+
+	(void)events;
+	/* One per wake-up: the others have theirs. */
+	fd = sock_accept(listener->fd, &peer, &local);
+	if (fd < 0) {
+		if (fd != -EAGAIN && fd != -ECONNABORTED && fd != -EINTR)
+			log_warning("worker", "accept failed: %s",
+			    strerror(-fd));
+		return;
+	}
+	error = connection_open(lane, fd, &peer, &local);
+	if (error != 0)
+		log_warning("worker", "connection refused peer=%s: %s",
+		    sock_address_text(&peer, true, text), strerror(-error));
+}
+
+static int
+start_listening(struct worker *worker)
+{
+	int error = 0;
+
+	if (worker->listening)
+		return 0;
+	for (unsigned i = 0; i < worker->listener_count && error == 0; i++)
+		error = loop_add(worker->lane.loop,
+		    &worker->listeners[i].watch, worker->listeners[i].fd,
+		    EPOLLIN | EPOLLEXCLUSIVE, accept_one,
+		    &worker->listeners[i]);
+	worker->listening = true;
+	return error;
+}
+
+static void
+stop_listening(struct worker *worker)
+{
+	for (unsigned i = 0; i < worker->listener_count; i++)
+		loop_remove(worker->lane.loop, &worker->listeners[i].watch);
+	worker->listening = false;
+}
+
+/* --- placement ------------------------------------------------------------ */
+
+static uint64_t
+load_of(const struct table *table, uint32_t lane)
+{
+	uint64_t connections = table_counter(table, lane, TABLE_CONNECTIONS);
+	uint64_t committed = table_counter(table, lane, TABLE_COMMITTED_BPS);
+
+	return MAX_OF(committed, connections * EXPECTED_BPS);
+}
+
+/*
+ * A worker that is more than 1/8 above the mean of the living leaves new
+ * connections to the others; the least loaded never does.
+ */
+static bool
+others_should_accept(const struct worker *worker)
+{
+	const struct lane *lane = &worker->lane;
+	uint64_t mine = load_of(lane->table, lane->number);
+	uint64_t sum = 0, least = UINT64_MAX, load;
+	struct table_info info;
+	uint32_t living = 0;
+
+	table_info(lane->table, &info);
+	for (uint32_t number = 0; number < info.limits.lanes; number++) {
+		if (number != lane->number &&
+		    table_lane_pid(lane->table, number) == 0)
+			continue;
+		load = load_of(lane->table, number);
+		least = MIN_OF(least, load);
+		sum += load;
+		living++;
+	}
+	/* Below some connections' worth nothing is gained by it. */
+	return mine > least + 8 * EXPECTED_BPS &&
+	    mine * living > sum + sum / 8;
+}
+
+static void
+place(void *context, uint64_t now_us)
+{
+	struct worker *worker = context;
+	struct lane *lane = &worker->lane;
+	int error = 0;
+
+	if (others_should_accept(worker))
+		stop_listening(worker);
+	else
+		error = start_listening(worker);
+	if (error != 0)
+		log_error("worker", "cannot watch the listener: %s",
+		    strerror(-error));
+	loop_timer_set(lane->loop, &worker->placement, now_us + PLACEMENT_US,
+	    place, worker);
+}
+
+/* --- receiver reports ------------------------------------------------------ */
+
+/* SSRCs hold the record (session.c). */
+static struct session *
+session_of_ssrc(const struct lane *lane, uint32_t ssrc)
+{
+	uint32_t record = ssrc >> 3 & 0xffff;
+	struct session *session = record < lane->session_slots
+	    ? lane->sessions[record]
+	    : NULL;
+
+	if (session == NULL)
+		return NULL;
+	for (unsigned flow = 0; flow < session->hot.flow_count; flow++)
+		if (session->hot.flows[flow].ssrc == ssrc)
+			return session;
+	return NULL;
+}
+
+static void
+take_report(struct lane *lane, const union sock_address *from,
+    const uint8_t *data, size_t size)
+{
+	struct rtcp_summary summary;
+	struct session *session;
+
+	if (!rtcp_parse(data, size, &summary) || summary.report_count == 0)
+		return;
+	session = session_of_ssrc(lane, summary.reports[0].ssrc);
+	if (session == NULL || session->cold.transport != TABLE_UDP ||
+	    !sock_address_same_host(from, &session->cold.peer))
+		return;
+	session_report(session, &summary);
+}
+
+static void
+read_reports(void *context, uint32_t events)
+{
+	struct rtcp_socket *socket = context;
+	uint8_t data[REPORT_MAX];
+	union sock_address from;
+	socklen_t length;
+	ssize_t size;
+
+	(void)events;
+	for (unsigned i = 0; i < REPORTS_PER_TURN; i++) {
+		length = sizeof(from);
+		size = recvfrom(socket->fd, data, sizeof(data), MSG_DONTWAIT,
+		    &from.any, &length);
+		if (size == -1)
+			return;
+		take_report(
+		    &socket->worker->lane, &from, data, (size_t)size);
+	}
+}
+
+/* --- what the sender leaves to us ------------------------------------------ */
+
+static void
+handle_outcome(struct session *session, enum sender_outcome outcome)
+{
+	static const enum session_cause causes[] = {
+		[SENDER_TOO_SLOW] = SESSION_TOO_SLOW,
+		[SENDER_FILE_FAILED] = SESSION_FILE_FAILED,
+		[SENDER_BROKEN] = SESSION_CONNECTION_CLOSED,
+	};
+
+	if (outcome == SENDER_BYE)
+		connection_say_bye(session);
+	else if (outcome == SENDER_BROKEN ||
+	    session->cold.transport == TABLE_TCP)
+		connection_close(connection_of(session), causes[outcome]);
+	else
+		connection_end_session(session, causes[outcome]);
+}
+
+static void
+after_turn(void *context, uint64_t now_us)
+{
+	struct worker *worker = context;
+
+	sender_run(worker->sender, now_us);
+	if (worker->lane.stalled != NULL)
+		connection_resume_stalled(&worker->lane);
+}
+
+/* --- once in a while -------------------------------------------------------- */
+
+static void
+beat(void *context, uint64_t now_us)
+{
+	struct worker *worker = context;
+	struct lane *lane = &worker->lane;
+
+	table_counter_set(
+	    lane->table, lane->number, TABLE_HEARTBEAT_US, now_us);
+	loop_timer_set(lane->loop, &worker->heartbeat, now_us + HEARTBEAT_US,
+	    beat, worker);
+}
+
+static void
+sweep(void *context, uint64_t now_us)
+{
+	struct worker *worker = context;
+	struct lane *lane = &worker->lane;
+	uint32_t used =
+	    table_high_water(lane->table, lane->number, TABLE_CONNECTION);
+
+	for (uint32_t record = 0; record < used; record++)
+		if (lane->connections[record] != NULL)
+			connection_sweep(lane->connections[record], now_us);
+	titles_sweep(lane->titles, now_us);
+	lane_tell_again(lane);
+	loop_timer_set(
+	    lane->loop, &worker->sweep, now_us + SWEEP_US, sweep, worker);
+}
+
+static void
+collect(void *context, uint32_t events)
+{
+	struct worker *worker = context;
+
+	(void)events;
+	reader_collect(worker->lane.reader);
+}
+
+/* --- the master's word ------------------------------------------------------ */
+
+static void
+end_everything(struct worker *worker)
+{
+	struct lane *lane = &worker->lane;
+
+	stop_listening(worker);
+	for (uint32_t record = 0; record < lane->connection_slots; record++)
+		if (lane->connections[record] != NULL)
+			connection_close(
+			    lane->connections[record], SESSION_STOPPED);
+	loop_stop(lane->loop, 0);
+}
+
+/* What a predecessor left: its sessions have ended with it. */
+static void
+end_given(struct worker *worker, int fd)
+{
+	(void)worker;
+	if (fd == -1)
+		return;
+	shutdown(fd, SHUT_RDWR);
+	close(fd);
+}
+
+static void
+take_word(struct worker *worker, const struct fdstore_message *message, int fd)
+{
+	switch (message->kind) {
+	case FDSTORE_GIVE:
+		end_given(worker, fd);
+		lane_tell_dropped(
+		    &worker->lane, message->connection, message->cookie);
+		return;
+	case FDSTORE_STOP:
+	case FDSTORE_RETIRE:
+		end_everything(worker);
+		break;
+	case FDSTORE_DRAIN:
+		worker->lane.draining = true;
+		break;
+	default:
+		break;
+	}
+	if (fd != -1)
+		close(fd);
+}
+
+static void
+listen_to_master(void *context, uint32_t events)
+{
+	struct worker *worker = context;
+	struct fdstore_message message;
+	int fd, got;
+
+	(void)events;
+	while ((got = fdstore_receive(
+		    worker->lane.channel, &message, &fd)) == 1)
+		take_word(worker, &message, fd);
+	if (got == 0) {
+		log_error("worker", "the master is gone");
+		end_everything(worker);
+	}
+}
+
+static void
+handle_signal(void *context, int signal)
+{
+	(void)context;
+	if (signal == SIGUSR1)
+		(void)log_reopen();
+}
+
+/* --- birth ------------------------------------------------------------------ */
+
+static int
+allocate(struct worker *worker)
+{
+	struct lane *lane = &worker->lane;
+
+	lane->session_slots = table_capacity(lane->table, TABLE_SESSION);
+	lane->connection_slots = table_capacity(lane->table, TABLE_CONNECTION);
+	lane->sessions =
+	    calloc(lane->session_slots, sizeof(struct session *));
+	lane->connections =
+	    calloc(lane->connection_slots, sizeof(struct connection *));
+	lane->input = malloc(LANE_INPUT_BYTES);
+	lane->reply = malloc(TABLE_LARGE_OUTBOX_BYTES);
+	return lane->sessions != NULL && lane->connections != NULL &&
+		lane->input != NULL && lane->reply != NULL
+	    ? 0
+	    : -ENOMEM;
+}
+
+static int
+create_parts(struct worker *worker)
+{
+	struct lane *lane = &worker->lane;
+	const struct config *config = &worker->config;
+	int error;
+
+	if ((error = allocate(worker)) != 0 ||
+	    (error = loop_new(&lane->loop)) != 0 ||
+	    (error = transport_new(
+		 lane->pairs, config->udp_segmentation, &lane->transport)) !=
+		0 ||
+	    (error = titles_new(lane, &lane->titles)) != 0 ||
+	    (error = sender_new(lane, handle_outcome, &worker->sender)) != 0)
+		return error;
+	/* Before there are threads. */
+	if ((error = sandbox_enter(lane->media_root)) != 0)
+		return error;
+	return reader_new((unsigned)config->reader_threads,
+	    (size_t)config->read_pool_bytes, &lane->reader);
+}
+
+static int
+watch_rtcp(struct worker *worker)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < 2 && error == 0; i++) {
+		struct rtcp_socket *socket = &worker->rtcp[i];
+
+		if (worker->lane.pairs[i].family == 0)
+			continue;
+		socket->worker = worker;
+		socket->fd = worker->lane.pairs[i].rtcp;
+		error = loop_add(worker->lane.loop, &socket->watch, socket->fd,
+		    EPOLLIN, read_reports, socket);
+	}
+	return error;
+}
+
+static int
+watch_everything(struct worker *worker)
+{
+	struct lane *lane = &worker->lane;
+	sigset_t signals;
+	int error;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGUSR1);
+	loop_after(lane->loop, after_turn, worker);
+	if ((error = loop_signals(
+		 lane->loop, &signals, handle_signal, worker)) != 0 ||
+	    (error = loop_add(lane->loop, &worker->channel, lane->channel,
+		 EPOLLIN, listen_to_master, worker)) != 0 ||
+	    (error = loop_add(lane->loop, &worker->reader,
+		 reader_fd(lane->reader), EPOLLIN, collect, worker)) != 0 ||
+	    (error = watch_rtcp(worker)) != 0)
+		return error;
+	return start_listening(worker);
+}
+
+static int
+say_ready(struct worker *worker)
+{
+	struct fdstore_message message = { .kind = FDSTORE_READY };
+	uint64_t now_us = clock_monotonic_us();
+
+	beat(worker, now_us);
+	sweep(worker, now_us);
+	place(worker, now_us);
+	return fdstore_send(worker->lane.channel, &message, -1);
+}
+
+static void
+take_birth(struct worker *worker, const struct worker_birth *birth)
+{
+	struct lane *lane = &worker->lane;
+
+	worker->config = *birth->config;
+	lane->config = &worker->config;
+	lane->table = birth->table;
+	lane->number = birth->lane;
+	lane->media_root = birth->media_root;
+	lane->channel = birth->channel;
+	lane->hash_seed = birth->hash_seed;
+	memcpy(lane->pairs, birth->pairs, sizeof(lane->pairs));
+	worker->listener_count = birth->listener_count;
+	for (unsigned i = 0; i < birth->listener_count; i++) {
+		worker->listeners[i].fd = birth->listeners[i];
+		worker->listeners[i].worker = worker;
+	}
+}
+
+/* Only for those who look for leaks: the process ends here anyway. */
+static void
+free_parts(struct worker *worker)
+{
+	struct lane *lane = &worker->lane;
+
+	reader_free(lane->reader);
+	sender_free(worker->sender);
+	titles_free(lane->titles);
+	transport_free(lane->transport);
+	loop_free(lane->loop);
+	free(lane->sessions);
+	free(lane->connections);
+	free(lane->input);
+	free(lane->reply);
+	free(worker);
+}
+
+int
+worker_run(const struct worker_birth *birth)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+	int error;
+
+	if (worker == NULL)
+		return 1;
+	take_birth(worker, birth);
+	error = table_lane_open(worker->lane.table, worker->lane.number);
+	if (error == 0)
+		error = create_parts(worker);
+	if (error == 0)
+		lane_clear(&worker->lane);
+	if (error == 0)
+		error = watch_everything(worker);
+	if (error == 0)
+		error = say_ready(worker);
+	if (error == 0)
+		error = loop_run(worker->lane.loop);
+	if (error != 0)
+		log_error("worker", "lane %" PRIu32 ": %s", birth->lane,
+		    strerror(-error));
+	free_parts(worker);
+	return error == 0 ? 0 : 1;
+}
