@@ -332,6 +332,11 @@ take_word(struct worker *worker, const struct fdstore_message *message, int fd)
 	case FDSTORE_DRAIN:
 		worker->lane.draining = true;
 		break;
+	case FDSTORE_LOG:
+		log_set_level((enum log_level)message->connection);
+		if (fd != -1)
+			log_take(fd);
+		return;
 	default:
 		break;
 	}
