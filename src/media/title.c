@@ -40,9 +40,6 @@
 #define SCAN_PACKETS_MOST 65536u
 /* An object said to last longer is not believed. */
 #define OBJECT_US_MOST (2 * US_PER_SECOND)
-/* Encoders set a key frame every 8 to 10 s; behind more than this the index
- * is not believed without looking. */
-#define KEY_FRAME_MS_MOST 12000
 
 struct title_index {
 	unsigned stream;
@@ -877,19 +874,41 @@ scan_packets(struct scan *scan, uint32_t from, uint32_t to)
 	return 0;
 }
 
+/* Whether a key frame of the interval that ends with ENTRY begins where it
+ * says. */
+static int
+entry_is_right(const struct scan *seek, const struct asf_index *index,
+    uint32_t entry, bool *out)
+{
+	struct scan scan = *seek;
+	int error;
+
+	*out = false;
+	if (index->packets[entry] >= scan.title->packets)
+		return 0;
+	scan.found = false;
+	scan.until_ms = entry * index->interval_us / US_PER_MS;
+	error = scan_packets(
+	    &scan, index->packets[entry], index->packets[entry] + 1);
+	*out = scan.found &&
+	       scan.found_ms * US_PER_MS > (entry - 1) * index->interval_us;
+	return error;
+}
+
 /*
  * By the index.  Entry i names the packet where the last key frame up to
  * i * interval begins, so between the packets of two entries lies every key
- * frame of that interval.  Entries that do not keep to this are not believed.
+ * frame of that interval.  What is found is believed when all entries since
+ * then agree with it and the next other one keeps to the rule.
  */
 static int
 seek_by_index(struct scan *scan, const struct asf_index *index)
 {
-	uint64_t at_us = scan->until_ms * US_PER_MS, entry, since;
-	uint32_t from, to;
+	uint64_t entry = scan->until_ms * US_PER_MS / index->interval_us, since;
+	uint32_t from, to, next;
+	bool right;
 	int error;
 
-	entry = at_us / index->interval_us;
 	if (entry + 1 >= index->count)
 		return 0;
 	from = index->packets[entry];
@@ -897,15 +916,20 @@ seek_by_index(struct scan *scan, const struct asf_index *index)
 	if (from > to || to >= scan->title->packets ||
 	    to - from > scan->packets_left / 4)
 		return 0;
+	next = (uint32_t)entry + 1;
+	while (next < index->count && index->packets[next] == from)
+		next++;
+	if (next == index->count)
+		return 0;
+	error = entry_is_right(scan, index, next, &right);
+	if (error != 0 || !right)
+		return error;
 	error = scan_packets(scan, from, to + 1);
 	if (error != 0 || !scan->found)
 		return error;
-	/* A key frame of an earlier interval must be the one all entries
-	 * since then name: else there is a later one that they miss. */
 	since = (scan->found_ms * US_PER_MS + index->interval_us - 1) /
 		index->interval_us;
-	if ((since <= entry && index->packets[since] != scan->packet) ||
-	    scan->until_ms - scan->found_ms > KEY_FRAME_MS_MOST)
+	if (since <= entry && index->packets[since] != scan->packet)
 		scan->found = false;
 	return 0;
 }
