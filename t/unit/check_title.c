@@ -622,6 +622,7 @@ START_TEST(a_wrong_index_is_not_believed)
 	}
 	plan.index_is = LAGGING;
 	check_seeks_of(&plan, true);
+	plan.index_is = RIGHT;
 	plan.index_interval = 0;
 	check_seeks_of(&plan, false);
 	plan.index_interval = UINT64_MAX;
