@@ -21,22 +21,21 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* Rates count in powers of 1000, KiB to GiB in powers of 1024. */
+/* clang-format off */
 enum settings_type {
-	SETTINGS_COUNT, /* uint64_t; 4000 */
-	SETTINGS_RATE, /* uint64_t, bit/s; bit/s kbit/s Mbit/s Gbit/s (powers of
-			  1000) */
-	SETTINGS_SIZE, /* uint64_t, bytes; "bytes" KiB MiB GiB (powers of 1024)
-			  kB MB GB */
-	SETTINGS_TIME, /* uint64_t, microseconds; us ms s min h */
-	SETTINGS_BOOL, /* bool; true false */
-	SETTINGS_TEXT, /* char[SETTINGS_TEXT_MAX] */
-	SETTINGS_TEXT_LIST, /* struct settings_list; ( "a", "b" ) or a single
-			       text */
-	SETTINGS_RANGE, /* struct settings_range; "40000-40999" or "" for none;
-			   0..65535 */
-	SETTINGS_CHOICE, /* uint64_t: index into choices */
-	SETTINGS_NUMBER, /* double; 1.5 or an integer (Speed) */
+	SETTINGS_COUNT,     /* uint64_t; 4000 */
+	SETTINGS_RATE,      /* uint64_t, bit/s; bit/s kbit/s Mbit/s Gbit/s */
+	SETTINGS_SIZE,      /* uint64_t, bytes; bytes KiB MiB GiB kB MB GB */
+	SETTINGS_TIME,      /* uint64_t, microseconds; us ms s min h */
+	SETTINGS_BOOL,      /* bool; true false */
+	SETTINGS_TEXT,      /* char[SETTINGS_TEXT_MAX] */
+	SETTINGS_TEXT_LIST, /* struct settings_list; ( "a", "b" ) or "a" */
+	SETTINGS_RANGE,     /* struct settings_range; "40000-40999", "": none */
+	SETTINGS_CHOICE,    /* uint64_t: index into choices */
+	SETTINGS_NUMBER,    /* double; 1.5 or an integer */
 };
+/* clang-format on */
 
 #define SETTINGS_TEXT_MAX 1024
 #define SETTINGS_LIST_MAX 16
@@ -53,35 +52,43 @@ struct settings_row {
 	const char *name;
 	enum settings_type type;
 	size_t offset; /* of the value in the target structure */
-	const char *default_text; /* as in the file, "8 Gbit/s"; lists: one text
-				     or "" */
+	/* As in the file, without quotes: "8 Gbit/s"; of a list one text. */
+	const char *default_text;
 	uint64_t least, most; /* in the type's unit; not for texts */
 	const char *const *choices; /* NULL-terminated; SETTINGS_CHOICE only */
-	const char *help; /* one sentence; vodd -t prints it */
+	const char *help; /* one sentence */
 };
 
 /* The longest message, NUL included. */
 #define SETTINGS_ERROR_MAX 512
 
-/* Every row's default into TARGET.  A default outside its limits is our bug:
- * asserted. */
+/*
+ * Every row's default into TARGET.  A default outside its limits is our bug:
+ * asserted.
+ */
 void settings_defaults(
     const struct settings_row *rows, size_t count, void *target);
 
 /*
- * FILE into TARGET.  0, or -errno with ERROR set: -ENOENT etc. from opening,
- * -EINVAL "FILE:LINE: …".  Text "@include" is refused.
+ * FILE into TARGET, whose other settings stay as they are.  0, or -errno with
+ * ERROR set: -ENOENT etc. from opening, -EISDIR, -EFBIG above 1 MiB, -EINVAL
+ * "FILE:LINE: NAME: what is wrong; what would be right".  @include is refused.
  */
 int settings_read(const struct settings_row *rows, size_t count,
     const char *file, void *target, char error[static SETTINGS_ERROR_MAX]);
 
-/* "NAME=VALUE" as given by -o; VALUE as in the file, quotes may be left out. */
+/*
+ * "NAME=VALUE" as given by -o; VALUE as in the file, but quotes may be left
+ * out and a list may be a,b.  0 or -EINVAL "-o NAME: what is wrong; ...".
+ */
 int settings_override(const struct settings_row *rows, size_t count,
     const char *assignment, void *target,
     char error[static SETTINGS_ERROR_MAX]);
 
-/* Prints all settings as they are now in the syntax of the file, with a comment
- * where it differs from the default. */
+/*
+ * Prints all settings as they are now in the syntax of the file, each below
+ * its help, with a comment where it differs from the default.
+ */
 void settings_print(const struct settings_row *rows, size_t count,
     const void *target, FILE *out);
 
