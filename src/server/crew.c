@@ -24,6 +24,7 @@
 #include "base/base.h"
 #include "base/log.h"
 #include "server/notify.h"
+#include "server/process.h"
 #include "server/worker.h"
 
 #define EARLY_DELAY_US (100 * US_PER_MS) /* doubles up to ... */
@@ -393,27 +394,6 @@ crew_reap(struct crew *crew)
 	}
 }
 
-/*
- * A reader thread that hangs in a stalled file system keeps a killed process
- * from being reaped, but no instruction of its leader runs again.
- */
-static bool
-leader_is_dead(pid_t pid)
-{
-	char path[32], text[512], *state;
-	FILE *stream;
-	size_t size;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if ((stream = fopen(path, "re")) == NULL)
-		return false;
-	size = fread(text, 1, sizeof(text) - 1, stream);
-	fclose(stream);
-	text[size] = '\0';
-	state = strrchr(text, ')');
-	return state != NULL && (state[2] == 'Z' || state[2] == 'X');
-}
-
 static void
 look_at_killed(void *context, uint64_t now_us)
 {
@@ -424,7 +404,9 @@ look_at_killed(void *context, uint64_t now_us)
 	if (lane->pid == 0 || loop_timer_is_set(&lane->kill_timer) ||
 	    !lane->told_to_end)
 		return;
-	if (leader_is_dead(lane->pid))
+	/* A reader thread in a stalled file system keeps it from being reaped.
+	 */
+	if (process_is_dead(lane->pid))
 		lane_died(lane, -1);
 	else
 		loop_timer_set(lane->crew->birth.loop, &lane->kill_timer,

@@ -20,6 +20,7 @@
 #include "base/loop.h"
 #include "server/crew.h"
 #include "server/notify.h"
+#include "server/process.h"
 #include "table/table.h"
 
 #define DRAIN_US (60 * US_PER_SECOND)
@@ -438,8 +439,8 @@ table_owner(const char *name)
 		    beat_us, table_counter(table, i, TABLE_HEARTBEAT_US));
 	table_close(table);
 	if (info.master_pid <= 0 || info.master_pid == getpid() ||
-	    (kill(info.master_pid, 0) != 0 && errno == ESRCH) ||
-	    beat_us > now_us || now_us - beat_us > FRESH_US)
+	    process_is_dead(info.master_pid) || beat_us > now_us ||
+	    now_us - beat_us > FRESH_US)
 		return 0;
 	return info.master_pid;
 }
