@@ -264,6 +264,8 @@ snapshot_print(const struct snapshot *snapshot, const struct options *options,
 		view->rows = size.ws_row;
 	if ((memory = open_memstream(&text, &bytes)) == NULL)
 		return -ENOMEM;
+	if (view->again && !screen && !options->json)
+		fputc('\n', memory);
 	if (options->json)
 		error = print_json(snapshot, view, memory);
 	else
@@ -294,6 +296,7 @@ look(const struct options *options, struct watch *watch)
 		.instance = options->instance,
 		.sessions = options->sessions,
 		.one_line = options->watch,
+		.again = watch->last_us != 0,
 		.on_screen =
 		    options->watch && !options->json && isatty(STDOUT_FILENO),
 	};

@@ -16,7 +16,8 @@ struct print_view {
 	const char *instance;
 	bool sessions; /* list them */
 	bool one_line; /* JSON: the object on one line */
-	bool on_screen;
+	bool on_screen; /* drawn over the last one */
+	bool again; /* not the first of a watch */
 	size_t rows; /* of the screen to stay in; 0: no end */
 	/* What was sent per second since the last look; 0: not known. */
 	uint64_t sending_bps;
