@@ -285,8 +285,13 @@ header_read(int fd, struct table_header *out, uint64_t *size)
 	got = pread(fd, out, sizeof(*out), 0);
 	if (got == -1)
 		return -errno;
+	/* Being made, or its maker died: there is no such table (yet). */
+	if (got == 0)
+		return -ENOENT;
 	if ((size_t)got != sizeof(*out))
 		return -EPROTO;
+	if (atomic_load(&out->magic) == 0)
+		return -ENOENT;
 	*size = (uint64_t)status.st_size;
 	return 0;
 }

@@ -215,8 +215,8 @@ uint64_t table_size(const struct table_limits *limits);
 int table_create(const char *name, const struct table_limits *limits,
     gid_t group, struct table **out);
 /*
- * Read-only.  -ENOENT: no such instance; -EPROTO: not ours or another layout;
- * -EACCES.
+ * Read-only.  -ENOENT: no such instance, or its table is still being made;
+ * -EPROTO: not ours or another layout; -EACCES.
  */
 int table_open(const char *name, struct table **out);
 void table_close(struct table *table); /* accepts NULL; the object stays */

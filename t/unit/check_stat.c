@@ -560,6 +560,7 @@ START_TEST(a_table_of_another_layout_is_exit_1)
 
 	ck_assert_int_ne(fd, -1);
 	ck_assert_int_eq(ftruncate(fd, 100000), 0);
+	ck_assert_int_eq(pwrite(fd, "x", 1, 0), 1);
 	close(fd);
 	run = RUN("-n", instance);
 	ck_assert_int_eq(run->status, 1);

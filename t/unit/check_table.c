@@ -1107,7 +1107,7 @@ bytes_random(uint8_t *bytes, size_t count, uint64_t *seed)
 
 START_TEST(an_object_of_another_length_is_refused)
 {
-	static const off_t lengths[] = { 0, 1, 8, 4095, 4096, 65536 };
+	static const off_t lengths[] = { 1, 8, 4095, 4096, 65536 };
 	struct table *table = table_of(&small);
 	off_t length = object_status().st_size;
 	struct table *reader;
@@ -1123,6 +1123,23 @@ START_TEST(an_object_of_another_length_is_refused)
 		ck_assert_int_eq(ftruncate(fd, lengths[i]), 0);
 		ck_assert_int_eq(table_open(name, &reader), -EPROTO);
 	}
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_table_that_is_being_made_is_not_there_yet)
+{
+	struct table *reader;
+	int fd;
+
+	table_unlink(name);
+	fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(table_open(name, &reader), -ENOENT);
+	ck_assert_int_eq(ftruncate(fd, 1 << 20), 0);
+	ck_assert_int_eq(table_open(name, &reader), -ENOENT);
+	ck_assert_int_eq(pwrite(fd, "x", 1, 0), 1);
+	ck_assert_int_eq(table_open(name, &reader), -EPROTO);
 	close(fd);
 }
 END_TEST
@@ -1285,6 +1302,7 @@ hostile_tests(void)
 
 	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, an_object_of_another_length_is_refused);
+	tcase_add_test(tests, a_table_that_is_being_made_is_not_there_yet);
 	tcase_add_test(tests, a_broken_header_is_refused_or_harmless);
 	tcase_add_test(tests, random_bytes_in_all_lanes_harm_nobody);
 	tcase_add_test(
