@@ -96,6 +96,7 @@ log_open(enum log_target target, const char *ident, const char *file)
 			return fd;
 	}
 	log_flush();
+	state.last.text[0] = '\0'; /* the new target has not seen it */
 	if (state.fd != -1)
 		close(state.fd);
 	state.fd = fd;

@@ -18,7 +18,9 @@
 
 static int reader; /* of what is written to stderr */
 static int own_stderr;
-static char folder[] = "/tmp/check_log.XXXXXX";
+#define FOLDER_TEMPLATE "/tmp/check_log.XXXXXX"
+
+static char folder[] = FOLDER_TEMPLATE;
 static char file[64], rotated[64];
 
 static void
@@ -32,6 +34,7 @@ setup(void)
 	close(ends[1]);
 	reader = ends[0];
 	ck_assert_int_eq(log_open(LOG_TO_STDERR, "check", NULL), 0);
+	strcpy(folder, FOLDER_TEMPLATE);
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	snprintf(file, sizeof(file), "%s/log", folder);
 	snprintf(rotated, sizeof(rotated), "%s/log.1", folder);
@@ -40,7 +43,12 @@ setup(void)
 static void
 teardown(void)
 {
+	log_flush();
 	dup2(own_stderr, STDERR_FILENO);
+	close(own_stderr);
+	close(reader);
+	log_set_level(LOG_LEVEL_INFO);
+	unsetenv("JOURNAL_STREAM");
 	unlink(file);
 	unlink(rotated);
 	rmdir(folder);

@@ -55,15 +55,19 @@ static const struct settings_row rows[] = {
 static const char *const numbers[] = { "count", "rate", "size", "time",
 	"number" };
 
-static char file[] = "/tmp/check_settings.XXXXXX";
+#define FILE_TEMPLATE "/tmp/check_settings.XXXXXX"
+
+static char file[] = FILE_TEMPLATE;
 static char error[SETTINGS_ERROR_MAX];
 static struct target target, untouched;
 
 static void
 setup(void)
 {
-	int fd = mkstemp(file);
+	int fd;
 
+	strcpy(file, FILE_TEMPLATE);
+	fd = mkstemp(file);
 	ck_assert_int_ne(fd, -1);
 	close(fd);
 	settings_defaults(rows, ARRAY_LENGTH(rows), &target);
