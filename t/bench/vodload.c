@@ -58,6 +58,7 @@ struct load {
 	int starting, playing; /* epoll instances */
 	struct trace trace;
 	uint64_t begin_us, steady_us, end_us; /* 0: not yet */
+	uint64_t read_us, stall_us; /* last reading; longest time between two */
 	struct counts at_steady, at_end;
 };
 
@@ -65,6 +66,7 @@ struct load {
 struct tally {
 	size_t playing, failed, complete_on_time, complete, on_time;
 	uint64_t lost, reordered, duplicate, malformed, late;
+	uint64_t client_stall_us;
 	double early_ms, late_ms;
 	struct histogram start, lateness;
 };
@@ -415,6 +417,7 @@ look_around(struct load *load, uint64_t now_us)
 		load->steady_us = now_us;
 		load->end_us = now_us + (uint64_t)(load->options.seconds * 1e6);
 		load->at_steady = count_all(load, now_us);
+		load->stall_us = 0;
 		print_event("steady", &load->at_steady);
 	}
 }
@@ -440,6 +443,9 @@ run_until(struct load *load, bool (*is_over)(const struct load *, uint64_t))
 		now_us = clock_us();
 		if (now_us < tick_us)
 			continue;
+		if (now_us - load->read_us > load->stall_us)
+			load->stall_us = now_us - load->read_us;
+		load->read_us = now_us;
 		read_playing(load);
 		tick_us = now_us + TICK_US;
 		if (now_us >= look_us) {
@@ -549,11 +555,13 @@ print_result(const struct load *load, const struct tally *tally)
 	    histogram_ms(&tally->lateness, 1), tally->late_ms, tally->early_ms);
 	printf(", \"packets\": %ju, \"bytes\": %ju, \"lost\": %ju, "
 	       "\"late\": %ju, \"reordered\": %ju, \"duplicate\": %ju, "
-	       "\"malformed\": %ju, \"strays\": %ju, \"client_drops\": %ju",
+	       "\"malformed\": %ju, \"strays\": %ju, \"client_drops\": %ju, "
+	       "\"client_stall_ms\": %.1f",
 	    (uintmax_t)to->packets, (uintmax_t)to->bytes,
 	    (uintmax_t)tally->lost, (uintmax_t)tally->late,
 	    (uintmax_t)tally->reordered, (uintmax_t)tally->duplicate,
-	    (uintmax_t)tally->malformed, (uintmax_t)strays, (uintmax_t)drops);
+	    (uintmax_t)tally->malformed, (uintmax_t)strays, (uintmax_t)drops,
+	    (double)tally->client_stall_us / 1000.0);
 	printf(", \"steady\": {\"seconds\": %.3f, \"packets\": %ju, "
 	       "\"bytes\": %ju, \"bursts\": %ju, \"client_cpu_s\": %.4f}",
 	    seconds, (uintmax_t)(to->packets - from->packets),
@@ -589,9 +597,10 @@ run(struct load *load)
 	struct tally tally = { .playing = 0 };
 	uint64_t now_us;
 
-	load->begin_us = clock_us();
+	load->begin_us = load->read_us = clock_us();
 	run_until(load, is_measured);
 	now_us = clock_us();
+	tally.client_stall_us = load->stall_us;
 	load->at_end = count_all(load, now_us);
 	print_event("end", &load->at_end);
 	for (size_t i = 0; i < load->started; i++) {
