@@ -205,7 +205,7 @@ print_firewall(const struct config *config, uint32_t lanes)
 static void
 print_sizes(const struct options *options, const struct config *config)
 {
-	struct table_limits limits;
+	struct table_limits limits, one_lane;
 	struct config fitted = *config;
 	char note[SETTINGS_ERROR_MAX];
 
@@ -217,8 +217,16 @@ print_sizes(const struct options *options, const struct config *config)
 	    fitted.max_sessions, limits.lane_sessions);
 	printf("#   connections  %" PRIu64 ", of one worker %" PRIu32 "\n",
 	    config_connections(&fitted), limits.lane_connections);
-	printf("#   table        /vodd.%s, %.1f MiB when full\n",
-	    options->instance, (double)table_size(&limits) / (1024.0 * 1024.0));
+	/* A lane may hold more than its share, so this is not all lanes full.
+	 */
+	one_lane = limits;
+	one_lane.lanes = 1;
+	one_lane.lane_sessions = one_lane.lane_titles =
+	    (uint32_t)fitted.max_sessions;
+	one_lane.lane_connections = (uint32_t)config_connections(&fitted);
+	printf("#   table        /vodd.%s, about %.1f MiB with all sessions\n",
+	    options->instance,
+	    (double)table_size(&one_lane) / (1024.0 * 1024.0));
 	printf("#   read pool    %.1f MiB for all workers\n",
 	    (double)(fitted.read_pool_bytes * limits.lanes) /
 		(1024.0 * 1024.0));
