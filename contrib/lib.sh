@@ -168,8 +168,7 @@ packages_install() {
 		step_failed "packages are missing and there is no sudo; as root: $by_hand"
 	fi
 	if [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then
-		echo
-		have_terminal && sudo -v ||
+		{ have_terminal && echo && sudo -v; } ||
 		    step_failed "packages are missing and sudo refuses; as root: $by_hand"
 	fi
 	(
