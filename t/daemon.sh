@@ -234,6 +234,33 @@ done
 echo "ok: master and workers follow a rotated log"
 
 # --- workers die, or hang -------------------------------------------------------
+# The connections of PIDS end for the viewers when these are killed, although the
+# master holds duplicates of them.
+connections_end() {
+	"$PYTHON" - "$port" "$@" <<-'EOP'
+	import os, signal, socket, sys
+	connections = []
+	for _ in range(20):
+	    c = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5)
+	    c.settimeout(10)
+	    c.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
+	    while not c.recv(4096).endswith(b"\r\n\r\n"):
+	        pass
+	    connections.append(c)
+	for pid in sys.argv[2:]:
+	    os.kill(int(pid), signal.SIGKILL)
+	for c in connections:
+	    try:
+	        sys.exit("more data") if c.recv(1) else None
+	    except ConnectionError:
+	        pass
+	EOP
+}
+# shellcheck disable=SC2046
+connections_end $(workers) || fail "connections outlive their workers"
+until_true two_workers "successors"
+echo "ok: connections of killed workers end"
+
 before=$(workers)
 killed=$(worker 1)
 kill -KILL "$killed"
