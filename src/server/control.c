@@ -72,6 +72,11 @@ report_reload(const struct order *order, const struct instance_status *status)
 		    order->instance->name, status->message);
 		return 1;
 	}
+	if (status->outcome == INSTANCE_FAILED) {
+		fprintf(stderr, "vodd: instance %s has reloaded, but: %s\n",
+		    order->instance->name, status->message);
+		return 1;
+	}
 	printf("vodd: instance %s has reloaded, generation %" PRIu64 ": %s\n",
 	    order->instance->name, status->generation, status->message);
 	return 0;

@@ -195,7 +195,7 @@ instance_forget(struct instance *instance)
 /* --- the status -------------------------------------------------------------
  */
 static const char *const outcomes[INSTANCE_OUTCOME_COUNT] = { "none", "applied",
-	"unchanged", "refused" };
+	"unchanged", "refused", "failed" };
 
 static int
 print_status(FILE *stream, const struct instance_status *status)

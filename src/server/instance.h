@@ -59,6 +59,7 @@ enum instance_outcome {
 	INSTANCE_APPLIED,
 	INSTANCE_UNCHANGED,
 	INSTANCE_REFUSED,
+	INSTANCE_FAILED, /* applied, but workers did not come up */
 	INSTANCE_OUTCOME_COUNT
 };
 struct instance_status {

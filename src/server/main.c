@@ -334,6 +334,19 @@ become_daemon(int *ready_pipe)
 	return 0;
 }
 
+/* Whoever starts us with a stream closed would have it be a socket of ours. */
+static void
+fill_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd != -1)
+		close(fd);
+}
+
 static int
 open_log(const struct config *config)
 {
@@ -400,13 +413,15 @@ serve(const struct options *options, const struct config *asked)
 	log_set_level((enum log_level)config.log_level);
 	if (prepare(options, &config, &instance, &resources, &privileges) != 0)
 		return 1;
-	/* Before the streams go: the file may be relative to nothing else. */
 	if (!options->source.foreground &&
 	    ((error = become_daemon(&birth.ready_pipe)) != 0 ||
 		(error = open_log(&config)) != 0 ||
 		(error = no_streams()) != 0)) {
-		fprintf(stderr, "vodd: cannot become a daemon%s%s: %s\n",
-		    config.log_file[0] != '\0' ? ", log file " : "",
+		/* Whoever waits for the daemon prints it. */
+		dprintf(
+		    birth.ready_pipe != -1 ? birth.ready_pipe : STDERR_FILENO,
+		    "cannot become a daemon%s%s: %s",
+		    config.log_file[0] != '\0' ? " with log file " : "",
 		    config.log_file, strerror(-error));
 		return 1;
 	}
@@ -424,6 +439,7 @@ main(int argc, char **argv)
 	struct config config;
 	int result;
 
+	fill_streams();
 	if ((result = read_options(argc, argv, &options)) != -1)
 		return result;
 	if (options.order != NULL) {

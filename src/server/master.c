@@ -214,7 +214,7 @@ reload_finish(struct master *master, enum instance_outcome outcome)
 		    master->reload.message);
 	status->outcome = outcome;
 	status->reloads_done = status->reloads_begun;
-	if (outcome == INSTANCE_APPLIED)
+	if (outcome == INSTANCE_APPLIED || outcome == INSTANCE_FAILED)
 		status->generation++;
 	master->reload.active = false;
 	publish(master);
@@ -238,7 +238,8 @@ reload_next_lane(struct master *master)
 
 	reload->early_deaths = 0;
 	if (++reload->lane == master->birth->resources->lane_count)
-		reload_finish(master, INSTANCE_APPLIED);
+		reload_finish(master,
+		    reload->failed == 0 ? INSTANCE_APPLIED : INSTANCE_FAILED);
 	else
 		crew_replace(master->crew, reload->lane);
 }

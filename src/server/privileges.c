@@ -83,7 +83,8 @@ privileges_find(const char *user, const char *group, struct privileges *out,
 		found.user, found.gid, found.groups, &found.group_count) == -1)
 		found.group_count = PRIVILEGES_GROUPS_MAX;
 	entry = getgrnam(TABLE_GROUP);
-	found.table_group = entry != NULL ? entry->gr_gid : found.gid;
+	if (entry != NULL)
+		found.table_group = entry->gr_gid;
 	*out = found;
 	return 0;
 }
