@@ -38,7 +38,7 @@ finish() {
 	status=$?
 	sh "$scratch/vodd" stop >/dev/null 2>&1
 	[ $status = 0 ] || cat "$scratch/vodd.log" 2>/dev/null
-	rm -rf "$scratch" "$folder/$instance".*
+	rm -rf "$scratch" "$folder/$instance".* "/dev/shm/vodd.$instance"
 	exit $status
 }
 trap finish EXIT
