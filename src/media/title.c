@@ -30,6 +30,8 @@
 /* Indexes lie behind the data; a file with more objects there is no file. */
 #define TOP_OBJECTS_MOST 64
 #define INDEX_BYTES_MOST (56 + 6u * (1u << 20))
+/* An index behind data without a size is looked for in this much. */
+#define OPEN_END_BYTES (8u * 1024 * 1024)
 /* The end of a title is looked for in this much of it. */
 #define TAIL_PACKETS 64
 #define TAIL_BYTES (512u * 1024)
@@ -50,7 +52,7 @@ struct title {
 	int fd;
 	struct asf_header header;
 	struct title_identity identity;
-	uint64_t data_at; /* of the first packet */
+	uint64_t data_at, data_end; /* of the first packet, behind the last */
 	uint32_t packets;
 	uint64_t duration_us, average_bps;
 	uint64_t stream_bps[ASF_STREAMS];
@@ -146,24 +148,68 @@ refuse(enum asf_result why, enum asf_result *reason)
 	return -EBADMSG;
 }
 
-/* Keeps of the header what it says and the copy for SDP. */
+/*
+ * A recording whose Data Object was never given a size may still have an index
+ * behind its packets (FFmpeg writes such files into pipes).  It begins where a
+ * packet would; no packet begins with its GUID.
+ */
+static int
+find_open_end(struct title *title)
+{
+	uint64_t bytes = title->header.packet_bytes, at;
+	uint64_t boundaries = title->packets, back = 0;
+	uint8_t guid[16];
+	int error;
+
+	/* A last piece shorter than a packet may be the index, too. */
+	if (title->data_at + boundaries * bytes + sizeof(guid) >
+	    title->identity.bytes)
+		back = 1;
+	for (; back <= boundaries && back * bytes <= OPEN_END_BYTES; back++) {
+		at = title->data_at + (boundaries - back) * bytes;
+		error = read_at(title->fd, guid, sizeof(guid), at);
+		if (error != 0)
+			return error;
+		if (asf_object_kind(guid) == ASF_OBJECT_SIMPLE_INDEX ||
+		    asf_object_kind(guid) == ASF_OBJECT_INDEX) {
+			title->packets = (uint32_t)(boundaries - back);
+			title->data_end = at;
+			return 0;
+		}
+	}
+	return 0;
+}
+
+/* What the header says, and how many packets there are. */
 static int
 take_header(struct title *title, const uint8_t *bytes, size_t size,
     enum asf_result *reason)
 {
-	const uint8_t *data_head = bytes + size;
+	uint64_t file_bytes = title->identity.bytes, packets, data_size;
+	struct bytes_reader data =
+	    bytes_reader(bytes + size, ASF_DATA_HEADER_BYTES);
 	enum asf_result result;
-	uint64_t packets;
+	int error;
 
 	result = asf_header_parse(bytes, size, &title->header);
 	if (result == ASF_OK)
 		result = asf_data_parse(
-		    data_head, &title->header, title->identity.bytes, &packets);
+		    data.data, &title->header, file_bytes, &packets);
 	if (result != ASF_OK)
 		return refuse(result, reason);
 	title->packets = (uint32_t)packets;
 	title->data_at = size + ASF_DATA_HEADER_BYTES;
-	return 0;
+	bytes_skip(&data, 16);
+	data_size = bytes_u64le(&data);
+	title->data_end = file_bytes;
+	if (data_size > ASF_DATA_HEADER_BYTES) {
+		title->data_end = size + MIN_OF(data_size, file_bytes - size);
+		return 0;
+	}
+	error = find_open_end(title);
+	if (error == 0 && title->packets == 0)
+		return refuse(ASF_NO_DATA, reason);
+	return error;
 }
 
 /* The bytes of header and Data Object's head; *OUT is the caller's. */
@@ -239,21 +285,19 @@ take_index(struct title *title, unsigned stream, uint64_t offset, uint64_t size)
  * stream with the n-th lowest number: the object itself names none.
  */
 static int
-read_indexes(struct title *title, uint64_t data_size)
+read_indexes(struct title *title)
 {
-	uint64_t offset = title->header.header_bytes, size, left;
+	uint64_t offset = title->data_end, size, left;
 	uint8_t head[ASF_OBJECT_BYTES];
 	unsigned stream = lowest_video(title, 1);
 	int error;
 
-	if (data_size <= ASF_DATA_HEADER_BYTES || stream == 0 ||
-	    data_size > title->identity.bytes - offset)
+	if (stream == 0)
 		return 0;
 	title->indexes =
 	    calloc(title->header.video_count, sizeof(*title->indexes));
 	if (title->indexes == NULL)
 		return -ENOMEM;
-	offset += data_size;
 	for (unsigned i = 0; i < TOP_OBJECTS_MOST && stream != 0; i++) {
 		left = title->identity.bytes - offset;
 		if (left < sizeof(head))
@@ -517,7 +561,6 @@ open_file(struct title *title, int media_root, const char *path)
 static int
 load(struct title *title, enum asf_result *reason)
 {
-	uint64_t data_size;
 	uint8_t *bytes;
 	size_t size;
 	int error;
@@ -528,8 +571,7 @@ load(struct title *title, enum asf_result *reason)
 	error = take_header(title, bytes, size, reason);
 	if (error != 0)
 		goto done;
-	memcpy(&data_size, bytes + size + 16, sizeof(data_size));
-	error = read_indexes(title, le64toh(data_size));
+	error = read_indexes(title);
 	if (error != 0)
 		goto done;
 	error = measure(title);
@@ -651,6 +693,12 @@ int
 title_fd(const struct title *title)
 {
 	return title->fd;
+}
+
+uint64_t
+title_data_end(const struct title *title)
+{
+	return title->data_end;
 }
 
 uint64_t

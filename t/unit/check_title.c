@@ -192,6 +192,8 @@ every_stream(void)
 	return (struct asf_set){ { UINT64_MAX, UINT64_MAX } };
 }
 
+static void check_seeks_of(const struct plan *plan, bool index);
+
 /* ---- opening ---- */
 
 START_TEST(a_title_tells_what_its_packets_say)
@@ -341,6 +343,28 @@ START_TEST(a_broadcast_title_ends_with_its_file)
 	ck_assert_uint_eq(title_packets(title), 300);
 	ck_assert_uint_eq(title_duration_us(title), 30 * US_PER_SECOND);
 	title_close(title);
+}
+END_TEST
+
+START_TEST(an_index_behind_open_data_ends_it)
+{
+	struct plan plan = usual;
+
+	plan.flags = 1;
+	plan.index_interval = 10000000;
+	/* shorter than a packet, and many packets long */
+	for (unsigned entries = 5; entries < 5000; entries *= 10) {
+		struct title *title;
+
+		plan.index_entries = entries;
+		title = title_of(&plan);
+		ck_assert_uint_eq(title_packets(title), 300);
+		ck_assert_uint_eq(
+		    title_data_end(title), title_packet_offset(title, 300));
+		ck_assert(title_has_index(title));
+		title_close(title);
+	}
+	check_seeks_of(&plan, true);
 }
 END_TEST
 
@@ -835,6 +859,7 @@ main(void)
 	tcase_add_test(files, a_forbidden_file_looks_absent);
 	tcase_add_test(files, what_cannot_be_served_is_refused_with_a_reason);
 	tcase_add_test(files, a_broadcast_title_ends_with_its_file);
+	tcase_add_test(files, an_index_behind_open_data_ends_it);
 	tcase_add_test(files, a_changed_file_is_noticed);
 	tcase_add_test(packets, packets_are_read_with_and_without_room_between);
 	tcase_add_test(packets, trying_reads_the_same_or_says_why_not);
