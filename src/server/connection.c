@@ -27,7 +27,7 @@
 enum connection_phase {
 	CONNECTION_OPEN,
 	CONNECTION_LAST_REPLY, /* close when the outbox is empty */
-	CONNECTION_LINGERING,  /* write side shut, input is thrown away */
+	CONNECTION_LINGERING, /* write side shut, input is thrown away */
 };
 
 struct connection {
@@ -39,11 +39,11 @@ struct connection {
 	struct loop_watch watch;
 	struct loop_timer timer;
 	struct transport_link link;
-	uint64_t consumed;    /* input taken from the socket */
+	uint64_t consumed; /* input taken from the socket */
 	uint32_t outbox_sent; /* of view.outbox_bytes */
-	bool waiting;	      /* the request waits for the disk */
-	bool stored;	      /* the master has a duplicate */
-	bool stalled;	      /* in the lane's list: waits for a frame's end */
+	bool waiting; /* the request waits for the disk */
+	bool stored; /* the master has a duplicate */
+	bool stalled; /* in the lane's list: waits for a frame's end */
 	struct connection *stalled_next;
 	struct waiter waiter;
 	struct methods_seek *seek;
@@ -119,8 +119,8 @@ connection_close(struct connection *connection, enum session_cause cause)
 	leave_stalled(connection);
 	if (lane->large_owner == connection)
 		lane->large_owner = NULL;
-	table_release(lane->table, lane->number, TABLE_CONNECTION,
-	    connection->record);
+	table_release(
+	    lane->table, lane->number, TABLE_CONNECTION, connection->record);
 	table_counter_add(lane->table, lane->number, TABLE_CONNECTIONS, -1);
 	lane->connections[connection->record] = NULL;
 	free(connection);
@@ -138,8 +138,7 @@ connection_end_session(struct session *session, enum session_cause cause)
 	for (unsigned i = 0; i < connection->session_count; i++)
 		if (connection->sessions[i] == session)
 			connection->sessions[i] =
-			    connection
-				->sessions[--connection->session_count];
+			    connection->sessions[--connection->session_count];
 	session_end(session, cause);
 	publish(connection);
 }
@@ -149,8 +148,7 @@ static void
 begin_lingering(struct connection *connection)
 {
 	connection->phase = CONNECTION_LINGERING;
-	connection->linger_us =
-	    loop_now_us(connection->lane->loop) + LINGER_US;
+	connection->linger_us = loop_now_us(connection->lane->loop) + LINGER_US;
 	shutdown(connection->fd, SHUT_WR);
 }
 
@@ -240,8 +238,7 @@ write_outbox(struct connection *connection, bool *gone)
 			return false;
 		}
 		if (sent == -1) {
-			connection_close(
-			    connection, SESSION_CONNECTION_CLOSED);
+			connection_close(connection, SESSION_CONNECTION_CLOSED);
 			*gone = true;
 			return false;
 		}
@@ -262,8 +259,8 @@ fill_outbox(struct connection *connection, const uint8_t *reply, size_t size)
 
 	if (large)
 		lane->large_owner = connection;
-	memcpy(table_outbox(lane->table, lane->number, connection->record,
-		   large),
+	memcpy(
+	    table_outbox(lane->table, lane->number, connection->record, large),
 	    reply, size);
 	connection->view.outbox_bytes = (uint32_t)size;
 	connection->view.outbox_large = large;
@@ -315,8 +312,7 @@ consume(struct connection *connection, bool *gone)
 		if (taken == -1 && errno == EAGAIN)
 			return false;
 		if (taken <= 0) {
-			connection_close(
-			    connection, SESSION_CONNECTION_CLOSED);
+			connection_close(connection, SESSION_CONNECTION_CLOSED);
 			*gone = true;
 			return false;
 		}
@@ -331,8 +327,8 @@ discard_input(struct connection *connection)
 	ssize_t taken;
 
 	do
-		taken = recv(connection->fd, NULL, 1 << 20,
-		    MSG_TRUNC | MSG_DONTWAIT);
+		taken = recv(
+		    connection->fd, NULL, 1 << 20, MSG_TRUNC | MSG_DONTWAIT);
 	while (taken > 0);
 	if (taken == 0 || errno != EAGAIN)
 		connection_close(connection, SESSION_CONNECTION_CLOSED);
@@ -383,8 +379,7 @@ reply(struct connection *connection, struct methods_exchange *exchange,
 }
 
 static struct methods_exchange
-exchange_for(
-    struct connection *connection, const struct rtsp_message *request)
+exchange_for(struct connection *connection, const struct rtsp_message *request)
 {
 	struct lane *lane = connection->lane;
 
@@ -481,8 +476,7 @@ take_frame(struct connection *connection, const uint8_t *data, size_t size)
 	if (frame.length <= FRAME_READ_MAX && session != NULL) {
 		if (size < RTSP_FRAME_HEAD + (size_t)frame.length)
 			return false;
-		if (rtcp_parse(
-			data + RTSP_FRAME_HEAD, frame.length, &summary))
+		if (rtcp_parse(data + RTSP_FRAME_HEAD, frame.length, &summary))
 			session_report(session, &summary);
 	}
 	connection->view.in_done += RTSP_FRAME_HEAD + (uint64_t)frame.length;
@@ -583,8 +577,7 @@ process(struct connection *connection)
 		if (peeked == -1 && errno == EAGAIN)
 			return;
 		if (peeked <= 0) {
-			connection_close(
-			    connection, SESSION_CONNECTION_CLOSED);
+			connection_close(connection, SESSION_CONNECTION_CLOSED);
 			return;
 		}
 		if (!take_message(connection, lane->input, (size_t)peeked))
@@ -635,8 +628,8 @@ connection_open(struct lane *lane, int fd, const union sock_address *peer,
 
 	if (connection == NULL)
 		goto fail;
-	error = table_claim(lane->table, lane->number, TABLE_CONNECTION,
-	    &connection->record);
+	error = table_claim(
+	    lane->table, lane->number, TABLE_CONNECTION, &connection->record);
 	if (error != 0)
 		goto fail;
 	connection->lane = lane;
@@ -683,8 +676,8 @@ is_overdue(const struct connection *connection, uint64_t now_us)
 	if (connection->request_begun_us != 0 &&
 	    now_us - connection->request_begun_us > config->request_timeout_us)
 		return true;
-	return idle &&
-	    now_us - connection->last_request_us > config->request_timeout_us;
+	return idle && now_us - connection->last_request_us >
+			   config->request_timeout_us;
 }
 
 static void
@@ -707,9 +700,9 @@ void
 connection_sweep(struct connection *connection, uint64_t now_us)
 {
 	if (is_overdue(connection, now_us))
-		connection_close(connection,
-		    connection->link.full ? SESSION_TOO_SLOW
-					  : SESSION_TIMED_OUT);
+		connection_close(connection, connection->link.full
+						 ? SESSION_TOO_SLOW
+						 : SESSION_TIMED_OUT);
 	else
 		end_silent_sessions(connection, now_us);
 }

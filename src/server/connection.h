@@ -3,10 +3,10 @@
  * connection - one RTSP connection: bytes in, replies and interleaved frames
  * out, and the sessions that live on it.
  *
- * A request is peeked, answered, published, replied to, and only then taken from the
- * socket; a reply stands in the connection's outbox in the table before its
- * first byte is written (architecture, section 3).  So whoever adopts the
- * connection finds each request either done or still in the socket.
+ * A request is peeked, answered, published, replied to, and only then taken
+ * from the socket; a reply stands in the connection's outbox in the table
+ * before its first byte is written (architecture, section 3).  So whoever
+ * adopts the connection finds each request either done or still in the socket.
  */
 #ifndef SERVER_CONNECTION_H
 #define SERVER_CONNECTION_H
@@ -16,12 +16,13 @@
 struct connection; /* opaque */
 
 /*
- * Takes FD, an accepted socket; PEER and LOCAL are its ends.  -ENOSPC: no record; FD
- * is closed in any case of failure.
+ * Takes FD, an accepted socket; PEER and LOCAL are its ends.  -ENOSPC: no
+ * record; FD is closed in any case of failure.
  */
 int connection_open(struct lane *lane, int fd, const union sock_address *peer,
     const union sock_address *local);
-/* Ends its sessions with CAUSE, frees it.  A reply that is being written is lost. */
+/* Ends its sessions with CAUSE, frees it.  A reply that is being written is
+ * lost. */
 void connection_close(struct connection *connection, enum session_cause cause);
 
 /* The connection of SESSION. */

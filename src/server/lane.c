@@ -44,9 +44,9 @@ tell(struct lane *lane, const struct fdstore_message *message)
 void
 lane_tell_dropped(struct lane *lane, uint32_t connection, uint64_t cookie)
 {
-	struct fdstore_message message = { .kind = FDSTORE_DROP,
-		.connection = connection,
-		.cookie = cookie };
+	struct fdstore_message message = {
+		.kind = FDSTORE_DROP, .connection = connection, .cookie = cookie
+	};
 	struct lane_drop *drop;
 
 	/* In order: a record is used again only after its last end was told. */
@@ -93,10 +93,8 @@ clear_sessions(struct lane *lane)
 			    " lost=%" PRIu32 " cause=worker-died",
 			    sock_address_text(&cold.peer, true, peer),
 			    cold.id[0], cold.id[1], cold.id[2], cold.id[3],
-			    hot.bytes_sent, hot.packets_sent,
-			    hot.packets_lost);
-		table_release(
-		    lane->table, lane->number, TABLE_SESSION, record);
+			    hot.bytes_sent, hot.packets_sent, hot.packets_lost);
+		table_release(lane->table, lane->number, TABLE_SESSION, record);
 	}
 }
 
@@ -114,8 +112,7 @@ clear_records(struct lane *lane, enum table_kind kind)
 		if (table_read(
 			lane->table, lane->number, kind, record, &view) &&
 		    view.state != TABLE_FREE)
-			table_release(
-			    lane->table, lane->number, kind, record);
+			table_release(lane->table, lane->number, kind, record);
 }
 
 void

@@ -54,7 +54,7 @@ struct lane {
 	struct connection
 	    *large_owner; /* whose reply stands in the large outbox */
 	struct connection *stalled; /* list: waits for the end of a frame */
-	struct lane_drop *drops;    /* list: to be told to the master */
+	struct lane_drop *drops; /* list: to be told to the master */
 	struct session *due; /* list: what has packets to send in this turn */
 	uint8_t *input; /* LANE_INPUT_BYTES; a peeked request */
 	uint8_t *reply; /* TABLE_LARGE_OUTBOX_BYTES; a reply being written */
@@ -70,9 +70,9 @@ const struct sock_pair *lane_pair(const struct lane *lane, int family);
  */
 void lane_clear(struct lane *lane);
 
-/* Tell the master that a stored connection has ended; kept until it can be said. */
-void lane_tell_dropped(
-    struct lane *lane, uint32_t connection, uint64_t cookie);
+/* Tell the master that a stored connection has ended; kept until it can be
+ * said. */
+void lane_tell_dropped(struct lane *lane, uint32_t connection, uint64_t cookie);
 void lane_tell_again(struct lane *lane);
 
 /* Random bytes; never fails (getrandom(2) waits for the pool at most once at

@@ -57,9 +57,8 @@ put_session(struct methods_exchange *exchange, const struct session *session)
 
 	session_id_text(session, id);
 	/* No blank before the parameter: FFmpeg compares the text. */
-	rtsp_format_header(&exchange->reply, "Session",
-	    "%s;timeout=%" PRIu64, id,
-	    exchange->lane->config->session_timeout_us / US_PER_SECOND);
+	rtsp_format_header(&exchange->reply, "Session", "%s;timeout=%" PRIu64,
+	    id, exchange->lane->config->session_timeout_us / US_PER_SECOND);
 }
 
 static bool
@@ -168,8 +167,8 @@ status_of_error(int error)
 
 /* The title of the URL.  False: wait. */
 static bool
-find_title(struct methods_exchange *exchange, struct found *found,
-    unsigned *status)
+find_title(
+    struct methods_exchange *exchange, struct found *found, unsigned *status)
 {
 	const char *reason = "";
 	int error = titles_get(exchange->lane->titles, found->url.path,
@@ -231,8 +230,8 @@ answer_set_parameter(struct methods_exchange *exchange, struct found *found)
 static bool
 accepts_sdp(struct rtsp_text accept)
 {
-	static const char *const types[] = { "application/sdp",
-		"application/*", "*/*" };
+	static const char *const types[] = { "application/sdp", "application/*",
+		"*/*" };
 
 	if (accept.at == NULL)
 		return true;
@@ -257,7 +256,7 @@ base_url(const struct methods_exchange *exchange, const struct found *found,
 	size_t length = 0;
 
 	while (length < url.length && url.at[length] != '?' &&
-	    url.at[length] != '#')
+	       url.at[length] != '#')
 		length++;
 	while (length > 0 && url.at[length - 1] == '/')
 		length--;
@@ -266,8 +265,8 @@ base_url(const struct methods_exchange *exchange, const struct found *found,
 			;
 	if (found->url.host.at == NULL || found->url.host.length == 0) {
 		bytes_put_text(&writer, "rtsp://");
-		bytes_put_text(&writer,
-		    sock_address_text(exchange->local, true, local));
+		bytes_put_text(
+		    &writer, sock_address_text(exchange->local, true, local));
 	}
 	bytes_put(&writer, url.at, length);
 	out[writer.failed ? 0 : writer.at] = '\0';
@@ -308,8 +307,7 @@ describe(const struct methods_exchange *exchange, const struct title *title,
 	sdp->packet_bytes = title_packet_bytes(title);
 	sdp->has_duration = true;
 	sdp->duration_us = title_duration_us(title);
-	sdp->asf_header =
-	    title_sdp_header(title, &sdp->asf_header_bytes);
+	sdp->asf_header = title_sdp_header(title, &sdp->asf_header_bytes);
 	for (unsigned number = 1; number < ASF_STREAMS; number++)
 		describe_stream(sdp, title, number, &header->streams[number]);
 }
@@ -372,12 +370,12 @@ count_sessions_of(const struct lane *lane, const union sock_address *peer)
 		    table_high_water(lane->table, number, TABLE_SESSION);
 
 		for (uint32_t record = 0; record < used; record++)
-			count += table_read(lane->table, number,
-				     TABLE_SESSION, record, &hot) &&
-			    hot.state == TABLE_USED &&
-			    table_read(lane->table, number,
-				TABLE_SESSION_COLD, record, &cold) &&
-			    sock_address_same_host(&cold.peer, peer);
+			count += table_read(lane->table, number, TABLE_SESSION,
+				     record, &hot) &&
+				 hot.state == TABLE_USED &&
+				 table_read(lane->table, number,
+				     TABLE_SESSION_COLD, record, &cold) &&
+				 sock_address_same_host(&cold.peer, peer);
 	}
 	return count;
 }
@@ -388,7 +386,7 @@ address_is_full(const struct methods_exchange *exchange)
 	uint64_t limit = exchange->lane->config->max_sessions_per_address;
 
 	return limit != 0 &&
-	    count_sessions_of(exchange->lane, exchange->peer) >= limit;
+	       count_sessions_of(exchange->lane, exchange->peer) >= limit;
 }
 
 /*
@@ -403,8 +401,8 @@ begin_session(struct methods_exchange *exchange, struct found *found)
 		return !refuse_full(exchange, found, true,
 		    "This server is being taken out of service");
 	if (address_is_full(exchange))
-		return !refuse_full(exchange, found, false,
-		    "Too many streams to your address");
+		return !refuse_full(
+		    exchange, found, false, "Too many streams to your address");
 	if (*exchange->session_count == TABLE_SESSIONS_PER_CONNECTION)
 		return !refuse_full(exchange, found, false,
 		    "Too many sessions on this connection");
@@ -472,7 +470,7 @@ find_transport(const struct methods_exchange *exchange,
 	const struct lane *lane = exchange->lane;
 	struct rtsp_text header = exchange->request->header[RTSP_TRANSPORT];
 	bool udp = lane->config->udp &&
-	    lane_pair(lane, exchange->peer->family) != NULL;
+		   lane_pair(lane, exchange->peer->family) != NULL;
 	bool malformed = false;
 
 	if (header.at == NULL)
@@ -483,15 +481,15 @@ find_transport(const struct methods_exchange *exchange,
 				 : RTSP_UNSUPPORTED_TRANSPORT;
 	if (transport->kind == RTSP_TRANSPORT_UDP)
 		return transport->has_client_port &&
-			transport->client_port[0] >= LEAST_CLIENT_PORT
-		    ? 0
-		    : RTSP_UNSUPPORTED_TRANSPORT;
+			       transport->client_port[0] >= LEAST_CLIENT_PORT
+			   ? 0
+			   : RTSP_UNSUPPORTED_TRANSPORT;
 	if (!transport->has_interleaved &&
 	    !choose_channels(exchange, transport))
 		return RTSP_UNSUPPORTED_TRANSPORT;
 	for (unsigned i = 0; i < 2; i++)
-		if (!channel_is_free(exchange, transport->interleaved[i],
-			found->session))
+		if (!channel_is_free(
+			exchange, transport->interleaved[i], found->session))
 			return RTSP_UNSUPPORTED_TRANSPORT;
 	return 0;
 }
@@ -536,13 +534,14 @@ set_up(struct methods_exchange *exchange, struct found *found,
 	if (!is_fresh(session) && cold->transport != kind)
 		return RTSP_UNSUPPORTED_TRANSPORT;
 	cold->transport = kind;
-	cold->payload_limit = (uint32_t)(cold->peer.family == AF_INET
-		? config->payload_limit_bytes
-		: config->payload_limit_ipv6_bytes);
+	cold->payload_limit =
+	    (uint32_t)(cold->peer.family == AF_INET
+			   ? config->payload_limit_bytes
+			   : config->payload_limit_ipv6_bytes);
 	if (found->stream == RETRANSMISSION_STREAM)
 		session_set_rtx(session, destination_of(transport));
-	else if (session_add_stream(session, found->stream,
-		     destination_of(transport)) != 0)
+	else if (session_add_stream(
+		     session, found->stream, destination_of(transport)) != 0)
 		return RTSP_UNSUPPORTED_TRANSPORT;
 	lines = count_media_lines(titles_title(found->title));
 	said = session->hot.flow_count + cold->has_rtx;
@@ -581,11 +580,12 @@ stream_is_there(const struct found *found)
 		return true;
 	header = title_header(titles_title(found->title));
 	return header->streams[found->stream].there &&
-	    (header->streams[found->stream].kind == ASF_AUDIO ||
-		header->streams[found->stream].kind == ASF_VIDEO);
+	       (header->streams[found->stream].kind == ASF_AUDIO ||
+		   header->streams[found->stream].kind == ASF_VIDEO);
 }
 
-/* Everything that can be refused before a session is begun.  0, or the status. */
+/* Everything that can be refused before a session is begun.  0, or the status.
+ */
 static unsigned
 check_setup(const struct methods_exchange *exchange, const struct found *found,
     struct rtsp_transport *transport)
@@ -669,8 +669,7 @@ methods_seek_abandon(struct methods_seek *seek)
 static void
 seek_work(struct reader_job *job)
 {
-	struct methods_seek *seek =
-	    CONTAINER_OF(job, struct methods_seek, job);
+	struct methods_seek *seek = CONTAINER_OF(job, struct methods_seek, job);
 	const struct title *title = titles_title(seek->title);
 
 	seek->error = title_seek(title, seek->start_us, seek->wanted,
@@ -686,8 +685,7 @@ seek_work(struct reader_job *job)
 static void
 seek_done(struct reader_job *job)
 {
-	struct methods_seek *seek =
-	    CONTAINER_OF(job, struct methods_seek, job);
+	struct methods_seek *seek = CONTAINER_OF(job, struct methods_seek, job);
 
 	seek->running = false;
 	if (seek->abandoned)
@@ -784,13 +782,12 @@ find_packets(struct methods_exchange *exchange, struct session *session,
 		play->send_ms = session->hot.position_ms;
 		play->end_packet = session->hot.end_packet;
 		play->start_us = (uint64_t)(play->send_ms -
-				     titles_first_ms(session->title)) *
-		    US_PER_MS;
+					    titles_first_ms(session->title)) *
+				 US_PER_MS;
 		return true;
 	}
 	if (seek == NULL) {
-		if (seek_start(
-			exchange, session, play->start_us, play->end_us))
+		if (seek_start(exchange, session, play->start_us, play->end_us))
 			return false;
 		*status = RTSP_SERVICE_UNAVAILABLE;
 		return true;
@@ -890,8 +887,8 @@ static bool
 is_playing_on(const struct session *session, const struct play *play)
 {
 	return play->goes_on && !play->has_range &&
-	    session->hot.session_state == TABLE_SESSION_PLAYING &&
-	    play->speed_milli == session->hot.speed_milli;
+	       session->hot.session_state == TABLE_SESSION_PLAYING &&
+	       play->speed_milli == session->hot.speed_milli;
 }
 
 static bool
@@ -961,9 +958,9 @@ is_last_stream(const struct found *found)
 	unsigned others = session_stream_count(session) + session->cold.has_rtx;
 
 	return others == 1 &&
-	    (found->stream == RETRANSMISSION_STREAM
-		    ? session->cold.has_rtx == 1
-		    : session_has_stream(session, found->stream));
+	       (found->stream == RETRANSMISSION_STREAM
+		       ? session->cold.has_rtx == 1
+		       : session_has_stream(session, found->stream));
 }
 
 static bool
@@ -1028,7 +1025,8 @@ static bool
 refuse_option(struct methods_exchange *exchange, struct rtsp_text option)
 {
 	begin(exchange, RTSP_OPTION_NOT_SUPPORTED, NULL);
-	if (option.length < 256 && memchr(option.at, '\n', option.length) == NULL)
+	if (option.length < 256 &&
+	    memchr(option.at, '\n', option.length) == NULL)
 		rtsp_format_header(&exchange->reply, "Unsupported", "%.*s",
 		    (int)option.length, option.at);
 	return end(exchange);
@@ -1036,21 +1034,21 @@ refuse_option(struct methods_exchange *exchange, struct rtsp_text option)
 
 /* PLAY and PAUSE of one stream among several (RFC 2326 11.3.8). */
 static unsigned
-check_aggregate(const struct methods_exchange *exchange,
-    const struct found *found)
+check_aggregate(
+    const struct methods_exchange *exchange, const struct found *found)
 {
 	if (exchange->request->method == RTSP_TEARDOWN || !found->names_stream)
 		return 0;
 	if (!session_has_stream(found->session, found->stream))
 		return RTSP_NOT_FOUND;
 	return session_stream_count(found->session) > 1
-	    ? RTSP_ONLY_AGGREGATE_ALLOWED
-	    : 0;
+		   ? RTSP_ONLY_AGGREGATE_ALLOWED
+		   : 0;
 }
 
 static unsigned
-check_session(const struct methods_exchange *exchange,
-    const struct found *found)
+check_session(
+    const struct methods_exchange *exchange, const struct found *found)
 {
 	if (found->session == NULL)
 		return RTSP_SESSION_NOT_FOUND;
@@ -1071,8 +1069,7 @@ answer_found(struct methods_exchange *exchange, const struct method *method,
 
 	if (status != 0)
 		return refuse(exchange, status);
-	if (method->needs == TITLE &&
-	    !find_title(exchange, found, &status))
+	if (method->needs == TITLE && !find_title(exchange, found, &status))
 		return false;
 	if (method->needs == SESSION)
 		status = check_session(exchange, found);

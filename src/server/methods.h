@@ -12,7 +12,8 @@
 #include "base/bytes.h"
 #include "server/session.h"
 
-struct methods_seek; /* a search for the packet to begin with, on a reader thread */
+struct methods_seek; /* a search for the packet to begin with, on a reader
+			thread */
 
 /* A request and what answering it needs of its connection. */
 struct methods_exchange {
@@ -29,17 +30,18 @@ struct methods_exchange {
 	struct methods_seek **seek; /* kept by the connection meanwhile */
 	/* Results. */
 	struct bytes_writer reply; /* the whole reply */
-	struct session *changed;   /* to be published with it; NULL: none */
+	struct session *changed; /* to be published with it; NULL: none */
 	unsigned status;
 };
 
 /*
- * False: the answer must wait; nothing has happened, and the waiter will be called.
- * True: the reply stands in exchange->reply.
+ * False: the answer must wait; nothing has happened, and the waiter will be
+ * called. True: the reply stands in exchange->reply.
  */
 bool methods_answer(struct methods_exchange *exchange);
 
-/* A reply to what could not be parsed: request->status, CSeq if there is one. */
+/* A reply to what could not be parsed: request->status, CSeq if there is one.
+ */
 void methods_refuse(struct methods_exchange *exchange, unsigned status);
 
 /* The connection ends while a search runs. */

@@ -32,10 +32,9 @@ static int
 restrict_files(int media_root)
 {
 	struct landlock_ruleset_attr ruleset = {
-		.handled_access_fs = LANDLOCK_ACCESS_FS_EXECUTE |
-		    LANDLOCK_ACCESS_FS_WRITE_FILE |
-		    LANDLOCK_ACCESS_FS_READ_FILE |
-		    LANDLOCK_ACCESS_FS_READ_DIR |
+		.handled_access_fs =
+		    LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+		    LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
 		    LANDLOCK_ACCESS_FS_REMOVE_DIR |
 		    LANDLOCK_ACCESS_FS_REMOVE_FILE |
 		    LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
@@ -64,30 +63,78 @@ restrict_files(int media_root)
 
 /* What the loop, the sender, the readers, the log and the C library call. */
 static const int allowed[] = {
-	SCMP_SYS(accept4), SCMP_SYS(brk), SCMP_SYS(clock_gettime),
-	SCMP_SYS(clock_nanosleep), SCMP_SYS(clone), SCMP_SYS(clone3),
-	SCMP_SYS(close), SCMP_SYS(connect), SCMP_SYS(dup), SCMP_SYS(dup3),
-	SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_pwait),
-	SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_wait), SCMP_SYS(eventfd2),
-	SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(fadvise64),
-	SCMP_SYS(fallocate), SCMP_SYS(fcntl), SCMP_SYS(fstat),
-	SCMP_SYS(ftruncate), SCMP_SYS(futex), SCMP_SYS(getpeername),
-	SCMP_SYS(getpid), SCMP_SYS(getrandom), SCMP_SYS(getsockname),
-	SCMP_SYS(getsockopt), SCMP_SYS(gettid), SCMP_SYS(gettimeofday),
-	SCMP_SYS(ioctl), SCMP_SYS(lseek), SCMP_SYS(madvise), SCMP_SYS(mmap),
-	SCMP_SYS(mprotect), SCMP_SYS(mremap), SCMP_SYS(munmap),
-	SCMP_SYS(newfstatat), SCMP_SYS(openat), SCMP_SYS(openat2),
-	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(pread64),
-	SCMP_SYS(preadv), SCMP_SYS(preadv2), SCMP_SYS(prlimit64),
-	SCMP_SYS(read), SCMP_SYS(recvfrom), SCMP_SYS(recvmmsg),
-	SCMP_SYS(recvmsg), SCMP_SYS(restart_syscall), SCMP_SYS(rseq),
-	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(rt_sigreturn), SCMP_SYS(sched_yield),
-	SCMP_SYS(sendmmsg), SCMP_SYS(sendmsg), SCMP_SYS(sendto),
-	SCMP_SYS(set_robust_list), SCMP_SYS(setsockopt), SCMP_SYS(shutdown),
-	SCMP_SYS(sigaltstack), SCMP_SYS(signalfd4), SCMP_SYS(socket),
-	SCMP_SYS(statx), SCMP_SYS(tgkill), SCMP_SYS(time), SCMP_SYS(uname),
-	SCMP_SYS(write), SCMP_SYS(writev),
+	SCMP_SYS(accept4),
+	SCMP_SYS(brk),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(clone),
+	SCMP_SYS(clone3),
+	SCMP_SYS(close),
+	SCMP_SYS(connect),
+	SCMP_SYS(dup),
+	SCMP_SYS(dup3),
+	SCMP_SYS(epoll_create1),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_pwait2),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(eventfd2),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(fadvise64),
+	SCMP_SYS(fallocate),
+	SCMP_SYS(fcntl),
+	SCMP_SYS(fstat),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(futex),
+	SCMP_SYS(getpeername),
+	SCMP_SYS(getpid),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(getsockname),
+	SCMP_SYS(getsockopt),
+	SCMP_SYS(gettid),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(ioctl),
+	SCMP_SYS(lseek),
+	SCMP_SYS(madvise),
+	SCMP_SYS(mmap),
+	SCMP_SYS(mprotect),
+	SCMP_SYS(mremap),
+	SCMP_SYS(munmap),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(openat),
+	SCMP_SYS(openat2),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(pread64),
+	SCMP_SYS(preadv),
+	SCMP_SYS(preadv2),
+	SCMP_SYS(prlimit64),
+	SCMP_SYS(read),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(recvmmsg),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(rseq),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(sendmmsg),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(sendto),
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(setsockopt),
+	SCMP_SYS(shutdown),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(signalfd4),
+	SCMP_SYS(socket),
+	SCMP_SYS(statx),
+	SCMP_SYS(tgkill),
+	SCMP_SYS(time),
+	SCMP_SYS(uname),
+	SCMP_SYS(write),
+	SCMP_SYS(writev),
 };
 
 static int
@@ -99,8 +146,7 @@ restrict_calls(void)
 	if (filter == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < ARRAY_LENGTH(allowed) && error == 0; i++)
-		error =
-		    seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
 	if (error == 0)
 		error = seccomp_load(filter);
 	seccomp_release(filter);

@@ -7,9 +7,9 @@
 #define SERVER_SANDBOX_H
 
 /*
- * Landlock (file access: reading below MEDIA_ROOT only) and seccomp (the system calls a worker
- * makes), as far as the kernel has them; before threads exist, and for good.
- * 0 or -errno.
+ * Landlock (file access: reading below MEDIA_ROOT only) and seccomp (the system
+ * calls a worker makes), as far as the kernel has them; before threads exist,
+ * and for good. 0 or -errno.
  */
 int sandbox_enter(int media_root);
 

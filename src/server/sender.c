@@ -16,7 +16,8 @@
 #define COPIES_BYTES (640u * 1024)
 /* Sessions whose packets stand in one batch. */
 #define BATCH_MAX 1024
-/* Of one session in one turn: packets read at a time, and vectors of a writev. */
+/* Of one session in one turn: packets read at a time, and vectors of a writev.
+ */
 #define READ_BYTES_MAX (256u * 1024)
 #define READ_PACKETS_MAX 64u
 #define VECTORS_MAX 1024
@@ -82,17 +83,18 @@ sender_free(struct sender *sender)
 /* --- gathering ------------------------------------------------------------ */
 
 enum gathered {
-	GATHERED_ALL,	 /* the next packet is due later: next_us */
-	GATHERED_END,	 /* up to the last packet */
-	GATHERED_WAITS,	 /* for the disk; the waiter will call */
-	GATHERED_FULL,	 /* no room: send, then go on */
+	GATHERED_ALL, /* the next packet is due later: next_us */
+	GATHERED_END, /* up to the last packet */
+	GATHERED_WAITS, /* for the disk; the waiter will call */
+	GATHERED_FULL, /* no room: send, then go on */
 	GATHERED_FAILED, /* the file cannot be read */
-	GATHERED_LATE,	 /* over TCP, and the viewer too slow */
+	GATHERED_LATE, /* over TCP, and the viewer too slow */
 };
 
 struct gathering {
 	struct session *session;
-	struct table_session cursor; /* hot, as it is behind what was gathered */
+	struct table_session
+	    cursor; /* hot, as it is behind what was gathered */
 	uint64_t next_us;
 	bool forced; /* the first packet is half sent: whatever its time */
 };
@@ -108,14 +110,14 @@ static uint32_t
 packets_wanted(const struct sender *sender, const struct session *session)
 {
 	const struct title *title = titles_title(session->title);
-	uint64_t bits = title_average_bps(title) / 1000 *
-	    session->hot.speed_milli / 1000 *
+	uint64_t bits =
+	    title_average_bps(title) / 1000 * session->hot.speed_milli / 1000 *
 	    (sender->lane->config->send_ahead_us + 2 * LOOP_TICK_US) / 1000;
 	uint64_t packets = bits / 8 / title_packet_bytes(title) + 2;
 
 	packets = MIN_OF(packets, READ_PACKETS_MAX);
-	return (uint32_t)MIN_OF(packets,
-	    MAX_OF(READ_BYTES_MAX / title_packet_bytes(title), 2));
+	return (uint32_t)MIN_OF(
+	    packets, MAX_OF(READ_BYTES_MAX / title_packet_bytes(title), 2));
 }
 
 static int
@@ -131,8 +133,8 @@ read_packets(struct sender *sender, struct session *session, uint32_t first,
 		if (got != -EAGAIN && got != -EOPNOTSUPP)
 			return got;
 	}
-	got = reader_packets(lane->reader, title, first, count, into, stride,
-	    &session->waiter);
+	got = reader_packets(
+	    lane->reader, title, first, count, into, stride, &session->waiter);
 	if (got == -EAGAIN)
 		table_counter_add(
 		    lane->table, lane->number, TABLE_COLD_READS, 1);
@@ -146,33 +148,32 @@ note_lateness(struct sender *sender, uint64_t due_us)
 	uint64_t late_us =
 	    sender->now_us > due_us ? sender->now_us - due_us : 0;
 
-	table_histogram_add(
-	    lane->table, lane->number, TABLE_LATENESS, late_us);
+	table_histogram_add(lane->table, lane->number, TABLE_LATENESS, late_us);
 	if (late_us > LOOP_TICK_US)
 		table_counter_add(
 		    lane->table, lane->number, TABLE_LATE_PACKETS, 1);
 }
 
 /*
- * The packet is late.  Over TCP that may be the viewer's doing: has he been behind for longer
- * than he may, without getting nearer?
+ * The packet is late.  Over TCP that may be the viewer's doing: has he been
+ * behind for longer than he may, without getting nearer?
  */
 static bool
 too_slow(const struct sender *sender, const struct gathering *gathering,
     uint32_t send_ms)
 {
 	struct session *session = gathering->session;
-	uint64_t late_us = sender->now_us -
-	    stream_due_without_catching_up_us(&gathering->cursor, send_ms);
+	uint64_t late_us = sender->now_us - stream_due_without_catching_up_us(
+						&gathering->cursor, send_ms);
 
 	if (session->behind_since_us == 0) {
 		session->behind_since_us = sender->now_us;
 		session->behind_us = late_us;
 	}
 	return session->cold.transport == TABLE_TCP &&
-	    late_us >= session->behind_us &&
-	    sender->now_us - session->behind_since_us >
-	    sender->lane->config->write_timeout_us;
+	       late_us >= session->behind_us &&
+	       sender->now_us - session->behind_since_us >
+		   sender->lane->config->write_timeout_us;
 }
 
 /*
@@ -207,8 +208,8 @@ gather_packet(struct sender *sender, struct gathering *gathering,
 		gathering->session->behind_since_us = 0;
 	}
 	note_lateness(sender, due_us);
-	if (stream_emit(cursor, &gathering->session->cold, packet,
-		packet_bytes, send_ms, &sender->output) != 0)
+	if (stream_emit(cursor, &gathering->session->cold, packet, packet_bytes,
+		send_ms, &sender->output) != 0)
 		return GATHERED_FULL;
 	gathering->forced = false;
 	return GATHERED_END;
@@ -216,8 +217,7 @@ gather_packet(struct sender *sender, struct gathering *gathering,
 
 /* One read's worth of packets; GATHERED_END: all of them were taken. */
 static enum gathered
-gather_some(
-    struct sender *sender, struct gathering *gathering, uint32_t wanted)
+gather_some(struct sender *sender, struct gathering *gathering, uint32_t wanted)
 {
 	const struct title *title = titles_title(gathering->session->title);
 	uint32_t packet_bytes = title_packet_bytes(title);
@@ -230,16 +230,16 @@ gather_some(
 	    wanted, (LANE_ARENA_BYTES - sender->arena_used) / stride);
 	if (wanted == 0)
 		return GATHERED_FULL;
-	got = read_packets(sender, gathering->session,
-	    gathering->cursor.packet, wanted, at, stride);
+	got = read_packets(sender, gathering->session, gathering->cursor.packet,
+	    wanted, at, stride);
 	if (got == -EAGAIN)
 		return GATHERED_WAITS;
 	if (got <= 0)
 		return GATHERED_FAILED;
 	sender->arena_used += (size_t)got * stride;
 	for (int i = 0; i < got && gathered == GATHERED_END; i++)
-		gathered = gather_packet(sender, gathering,
-		    at + (size_t)i * stride, packet_bytes);
+		gathered = gather_packet(
+		    sender, gathering, at + (size_t)i * stride, packet_bytes);
 	return gathered;
 }
 
@@ -374,8 +374,8 @@ flush_udp(struct sender *sender)
 	transport_flush(lane->transport, mark_failed);
 	transport_read_counts(lane->transport, &after);
 	if (after.errors != before.errors)
-		table_counter_add(lane->table, lane->number,
-		    TABLE_SEND_ERRORS, (int64_t)(after.errors - before.errors));
+		table_counter_add(lane->table, lane->number, TABLE_SEND_ERRORS,
+		    (int64_t)(after.errors - before.errors));
 	for (size_t i = 0; i < sender->batch_count; i++) {
 		struct session *session = sender->batch[i];
 
@@ -469,15 +469,16 @@ write_frames(struct sender *sender, struct gathering *gathering)
 {
 	struct stream_output *output = &sender->output;
 	struct transport_link *link = gathering->session->link;
-	size_t skip = (size_t)(link->written - gathering->session->hot.out_done);
+	size_t skip =
+	    (size_t)(link->written - gathering->session->hot.out_done);
 	size_t all = 0;
 	struct msghdr message = { .msg_iov = sender->vectors };
 	ssize_t taken;
 
 	for (size_t i = 0; i < output->item_count; i++)
 		all += stream_item_bytes(&output->items[i]);
-	message.msg_iovlen = transport_frames(output->items,
-	    output->item_count, skip, sender->vectors, VECTORS_MAX);
+	message.msg_iovlen = transport_frames(output->items, output->item_count,
+	    skip, sender->vectors, VECTORS_MAX);
 	taken = sendmsg(link->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (taken == -1) {
 		link->full = errno == EAGAIN;

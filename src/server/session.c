@@ -152,6 +152,16 @@ copy_text(char *out, size_t size, struct rtsp_text text)
 	out[length] = '\0';
 }
 
+static uint32_t
+spare_stream(const struct asf_header *header)
+{
+	uint32_t stream = ASF_STREAMS - 1;
+
+	while (stream > 0 && header->streams[stream].there)
+		stream--;
+	return stream;
+}
+
 int
 session_new(struct lane *lane, struct titles_entry *title, uint32_t connection,
     struct transport_link *link, const union sock_address *peer,
@@ -181,6 +191,8 @@ session_new(struct lane *lane, struct titles_entry *title, uint32_t connection,
 	session->cold.connection = connection;
 	session->cold.title = titles_record(title);
 	session->cold.pair_lane = lane->number;
+	session->cold.spare_stream =
+	    spare_stream(title_header(titles_title(title)));
 	session->cold.peer = *peer;
 	session->cold.local = *local;
 	session->cold.created_wall_us = clock_wall_us();
@@ -212,8 +224,8 @@ log_ended(const struct session *session, enum session_cause cause)
 	    " packets=%" PRIu64 " lost=%" PRIu32 " agent=\"%s\" cause=%s",
 	    sock_address_text(&cold->peer, true, peer), id,
 	    LOG_TEXT(path, strlen(path)),
-	    cold->transport == TABLE_TCP ? "tcp" : "udp",
-	    cold->start_ms / 1000, cold->start_ms % 1000,
+	    cold->transport == TABLE_TCP ? "tcp" : "udp", cold->start_ms / 1000,
+	    cold->start_ms % 1000,
 	    since_us == 0 || wall_us < since_us
 		? 0.0
 		: (double)(wall_us - since_us) / 1e6,
@@ -259,7 +271,7 @@ void
 session_hear(struct session *session)
 {
 	session->hot.deadline_us = loop_now_us(session->lane->loop) +
-	    session->lane->config->session_timeout_us;
+				   session->lane->config->session_timeout_us;
 }
 
 /* --- streams and flows ---------------------------------------------------- */
@@ -267,8 +279,7 @@ session_hear(struct session *session)
 static bool
 flow_has(const struct session *session, unsigned flow, unsigned stream)
 {
-	return (session->cold.flow_streams[flow][stream / 64] >>
-		       (stream % 64) &
+	return (session->cold.flow_streams[flow][stream / 64] >> (stream % 64) &
 		   1) != 0;
 }
 
@@ -276,7 +287,7 @@ static bool
 flow_is_empty(const struct session *session, unsigned flow)
 {
 	return session->cold.flow_streams[flow][0] == 0 &&
-	    session->cold.flow_streams[flow][1] == 0;
+	       session->cold.flow_streams[flow][1] == 0;
 }
 
 bool
@@ -290,7 +301,7 @@ unsigned
 session_stream_count(const struct session *session)
 {
 	return (unsigned)__builtin_popcountll(session->cold.setup_streams[0]) +
-	    (unsigned)__builtin_popcountll(session->cold.setup_streams[1]);
+	       (unsigned)__builtin_popcountll(session->cold.setup_streams[1]);
 }
 
 int
@@ -395,8 +406,8 @@ flow_begin(struct session *session, unsigned flow)
 
 	lane_random(random, sizeof(random));
 	memset(new, 0, sizeof(*new));
-	new->ssrc = (random[0] & 0x1fff) << 19 |
-	    (session->record & 0xffff) << 3 | flow;
+	new->ssrc =
+	    (random[0] & 0x1fff) << 19 | (session->record & 0xffff) << 3 | flow;
 	/* FFmpeg takes a first number of 0 for "nothing received yet". */
 	new->sequence = (uint16_t)(1 + (random[1] & 0x7fff));
 }
@@ -430,9 +441,9 @@ session_add_stream(struct session *session, unsigned stream,
 	if ((flow = flow_for(session, destination)) < 0)
 		return flow;
 	session->cold.flow_streams[flow][stream / 64] |= UINT64_C(1)
-	    << (stream % 64);
+							 << (stream % 64);
 	session->cold.setup_streams[stream / 64] |= UINT64_C(1)
-	    << (stream % 64);
+						    << (stream % 64);
 	add_commands(session);
 	return 0;
 }
@@ -454,10 +465,11 @@ session_rate_bps(const struct session *session, uint32_t speed_milli)
 	for (unsigned stream = 1; stream < ASF_STREAMS; stream++)
 		if (session_has_stream(session, stream))
 			media_bps += title_stream_bps(title, stream);
-	header_bytes = RTP_HEADERS_BYTES +
-	    (session->cold.transport == TABLE_TCP	   ? TCP_FRAME_BYTES
-		    : session->cold.peer.family == AF_INET ? UDP_IPV4_BYTES
-							   : UDP_IPV6_BYTES);
+	header_bytes =
+	    RTP_HEADERS_BYTES +
+	    (session->cold.transport == TABLE_TCP      ? TCP_FRAME_BYTES
+		: session->cold.peer.family == AF_INET ? UDP_IPV4_BYTES
+						       : UDP_IPV6_BYTES);
 	header_bytes *=
 	    stream_fragments(packet_bytes, session->cold.payload_limit);
 	media_bps += media_bps * header_bytes / packet_bytes;
@@ -488,6 +500,8 @@ session_play(struct session *session, uint32_t packet, uint32_t send_ms,
 {
 	struct table_session *hot = &session->hot;
 
+	/* Whoever got packets before may be in the middle of one. */
+	hot->resync = hot->packets_sent > 0;
 	hot->packet = packet;
 	hot->item = 0;
 	hot->end_packet = end_packet;
@@ -532,8 +546,7 @@ session_report(struct session *session, const struct rtcp_summary *summary)
 			if (hot->flows[flow].ssrc != report->ssrc)
 				continue;
 			/* Negative: duplicates arrived (RFC 3550 A.3). */
-			session->lost[flow] =
-			    (uint32_t)MAX_OF(report->lost, 0);
+			session->lost[flow] = (uint32_t)MAX_OF(report->lost, 0);
 			hot->jitter_ms = report->jitter;
 		}
 	}
@@ -582,8 +595,7 @@ say_udp(struct session *session, struct table_destination to, uint32_t ssrc,
 
 	(void)context;
 	/* One that does not get out is as good as one lost on the way. */
-	(void)transport_send_rtcp(
-	    session->lane->transport, &path, bye, size);
+	(void)transport_send_rtcp(session->lane->transport, &path, bye, size);
 }
 
 void
@@ -610,8 +622,7 @@ say_frame(struct session *session, struct table_destination to, uint32_t ssrc,
 }
 
 size_t
-session_bye_frames(
-    struct session *session, uint8_t out[static SESSION_BYE_MAX])
+session_bye_frames(struct session *session, uint8_t out[static SESSION_BYE_MAX])
 {
 	struct bytes_writer writer = bytes_writer(out, SESSION_BYE_MAX);
 

@@ -31,16 +31,16 @@ struct session {
 	struct table_session hot;
 	struct table_session_cold cold;
 	struct transport_link *link; /* borrowed from the connection */
-	struct titles_entry *title;  /* held */
+	struct titles_entry *title; /* held */
 	struct loop_timer timer;
 	struct waiter waiter;
 	struct session *due_next;
-	bool due;    /* in the lane's list */
+	bool due; /* in the lane's list */
 	bool failed; /* part of its batch could not be sent */
 	bool started; /* something was sent since PLAY */
 	uint32_t lost[TABLE_FLOWS_MAX]; /* cumulative, as last reported */
 	uint64_t behind_since_us; /* late since then (0: not) ... */
-	uint64_t behind_us;	  /* ... by so much at first */
+	uint64_t behind_us; /* ... by so much at first */
 };
 
 /* Why a session ended; session_cause_text() says it in the log. */
@@ -56,13 +56,14 @@ enum session_cause {
 };
 
 /*
- * A session for TITLE (held from now on) on the connection with record CONNECTION, whose
- * ends are PEER and LOCAL.  State INIT.  Not published before session_publish().
- * -ENOSPC: no record.
+ * A session for TITLE (held from now on) on the connection with record
+ * CONNECTION, whose ends are PEER and LOCAL.  State INIT.  Not published before
+ * session_publish(). -ENOSPC: no record.
  */
-int session_new(struct lane *lane, struct titles_entry *title, uint32_t connection,
-    struct transport_link *link, const union sock_address *peer,
-    const union sock_address *local, struct rtsp_text user_agent, struct session **out);
+int session_new(struct lane *lane, struct titles_entry *title,
+    uint32_t connection, struct transport_link *link,
+    const union sock_address *peer, const union sock_address *local,
+    struct rtsp_text user_agent, struct session **out);
 /* Logs the one line of an ended session, releases everything. */
 void session_end(struct session *session, enum session_cause cause);
 
@@ -70,7 +71,8 @@ void session_end(struct session *session, enum session_cause cause);
 void session_publish(const struct session *session);
 void session_publish_hot(const struct session *session);
 
-void session_id_text(const struct session *session, char text[static SESSION_ID_CHARS + 1]);
+void session_id_text(
+    const struct session *session, char text[static SESSION_ID_CHARS + 1]);
 /* The session that ID names, with the right to it; NULL. */
 struct session *session_find(const struct lane *lane, struct rtsp_text id);
 
@@ -80,14 +82,15 @@ int session_next_state(const struct session *session, enum rtsp_method method);
 void session_enter(struct session *session, enum table_session_state state);
 
 /*
- * Streams.  session_add_stream: STREAM goes to DESTINATION from now on; one that was
- * set up before moves there.  Streams with equal destinations share a flow.
- * -ENOSPC: more than TABLE_FLOWS_MAX destinations.
+ * Streams.  session_add_stream: STREAM goes to DESTINATION from now on; one
+ * that was set up before moves there.  Streams with equal destinations share a
+ * flow. -ENOSPC: more than TABLE_FLOWS_MAX destinations.
  */
-int session_add_stream(
-    struct session *session, unsigned stream, struct table_destination destination);
+int session_add_stream(struct session *session, unsigned stream,
+    struct table_destination destination);
 void session_remove_stream(struct session *session, unsigned stream);
-void session_set_rtx(struct session *session, struct table_destination destination);
+void session_set_rtx(
+    struct session *session, struct table_destination destination);
 bool session_has_stream(const struct session *session, unsigned stream);
 unsigned session_stream_count(const struct session *session);
 /* The flow of STREAM; -1. */
@@ -100,7 +103,8 @@ uint64_t session_rate_bps(const struct session *session, uint32_t speed_milli);
 
 /*
  * Play from PACKET, whose send time is SEND_MS, to END_PACKET; first packet at
- * once.  The caller reserved session_rate_bps(), and puts it into hot.committed_bps.
+ * once.  The caller reserved session_rate_bps(), and puts it into
+ * hot.committed_bps.
  */
 void session_play(struct session *session, uint32_t packet, uint32_t send_ms,
     uint32_t end_packet, uint32_t speed_milli);
@@ -109,18 +113,21 @@ void session_pause(struct session *session);
 /* Something was heard of the client: RFC 2326 12.37. */
 void session_hear(struct session *session);
 /* Report blocks of a receiver report about this session. */
-void session_report(struct session *session, const struct rtcp_summary *summary);
+void session_report(
+    struct session *session, const struct rtcp_summary *summary);
 
 /* To be looked at by the sender in this turn. */
 void session_set_due(struct session *session);
 
 /*
- * End of stream (wire reference 10): an RR and a BYE for each m= line.  UDP: sends them.
- * TCP: the frames, to be written by the connection; *SIZE bytes.  State: END_SAID.
+ * End of stream (wire reference 10): an RR and a BYE for each m= line.  UDP:
+ * sends them. TCP: the frames, to be written by the connection; *SIZE bytes.
+ * State: END_SAID.
  */
 void session_bye_udp(struct session *session);
 #define SESSION_BYE_MAX ((16 + 4) * (TABLE_FLOWS_MAX + 1 + 128))
-size_t session_bye_frames(struct session *session, uint8_t out[static SESSION_BYE_MAX]);
+size_t session_bye_frames(
+    struct session *session, uint8_t out[static SESSION_BYE_MAX]);
 
 const char *session_cause_text(enum session_cause cause);
 

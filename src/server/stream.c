@@ -33,7 +33,7 @@ stream_due_without_catching_up_us(
     const struct table_session *session, uint32_t send_ms)
 {
 	return session->base_us +
-	    scaled_us(session->first_ms, send_ms, session->speed_milli);
+	       scaled_us(session->first_ms, send_ms, session->speed_milli);
 }
 
 static uint64_t
@@ -42,7 +42,7 @@ catching_up_us(const struct table_session *session, uint32_t send_ms)
 	if (session->catch_us == 0)
 		return 0;
 	return session->catch_us +
-	    scaled_us(session->catch_ms, send_ms, 2 * session->speed_milli);
+	       scaled_us(session->catch_ms, send_ms, 2 * session->speed_milli);
 }
 
 uint64_t
@@ -58,7 +58,7 @@ bool
 stream_is_on_time(const struct table_session *session, uint32_t send_ms)
 {
 	return catching_up_us(session, send_ms) <=
-	    stream_due_without_catching_up_us(session, send_ms);
+	       stream_due_without_catching_up_us(session, send_ms);
 }
 
 void
@@ -97,6 +97,7 @@ stream_advance(struct table_session *session, const struct stream_item *item)
 	session->packet = item->packet;
 	session->item = item->item;
 	session->sr_due_ms = item->sr_due_ms;
+	session->resync = item->resync;
 	if (item->rtcp)
 		return;
 	flow->sequence++;
@@ -136,6 +137,7 @@ item_new(struct emission *emission, size_t head_bytes)
 	item->packet = emission->session->packet;
 	item->item = emission->position + 1;
 	item->sr_due_ms = emission->session->sr_due_ms;
+	item->resync = emission->session->resync;
 	emission->last = item;
 	return item;
 }
@@ -308,6 +310,74 @@ emit_several(struct emission *emission, const uint8_t *packet,
 	return 0;
 }
 
+/*
+ * FFmpeg, asked to seek, forgets that it was in the middle of an ASF packet,
+ * but its ASF demultiplexer doesn't: it goes on to skip as many bytes as were
+ * left, in every packet that comes, and looks for the next 82 00 00 behind
+ * them.  Where it doesn't find one it decodes garbage, for seconds.
+ *
+ * So the first packet behind a jump is one of the file's packet size whose
+ * only payload is of a stream that the title doesn't have, which every client
+ * skips; and in this payload stand tiny ASF packets, of that stream too, one
+ * behind the other.  Wherever in it FFmpeg begins to look, it finds one, and
+ * is in step at the end.  The second byte of the Send Time is read as an
+ * illegal length of replicated data by a demultiplexer out of step, which
+ * makes it give up the payloads that it still expects.
+ */
+static const uint8_t resync_head[] = { 0x82, 0, 0, 0x01, 0x5d, /* flags */
+	0x00, 0x05, 0, 0, 0, 0, /* Send Time, Duration */
+	0x81, /* one payload, 16 bits of length */
+	0, 0, 0, 0, 0, 0, 0, 0, 0 }; /* stream, ... length */
+static const uint8_t resync_unit[] = { 0x82, 0, 0, 0x40, 0x5d, /* flags */
+	20, 0, /* Packet Length */
+	0, 0, 0, 0, 0, 0, /* Send Time, Duration */
+	0, 0, 0, 0, 0, 0, 0 }; /* stream, number, offset, replicated */
+#define RESYNC_HEAD_STREAM 12
+#define RESYNC_HEAD_LENGTH 19
+#define RESYNC_UNIT_STREAM 13
+
+static void
+write_resync(uint8_t *out, uint32_t packet_bytes, uint8_t stream)
+{
+	uint32_t length = packet_bytes - (uint32_t)sizeof(resync_head);
+	uint32_t at = packet_bytes - length / (uint32_t)sizeof(resync_unit) *
+					 (uint32_t)sizeof(resync_unit);
+
+	memset(out, 0, packet_bytes);
+	memcpy(out, resync_head, sizeof(resync_head));
+	out[RESYNC_HEAD_STREAM] = stream;
+	out[RESYNC_HEAD_LENGTH] = (uint8_t)length;
+	out[RESYNC_HEAD_LENGTH + 1] = (uint8_t)(length >> 8);
+	for (; at < packet_bytes; at += (uint32_t)sizeof(resync_unit)) {
+		memcpy(out + at, resync_unit, sizeof(resync_unit));
+		out[at + RESYNC_UNIT_STREAM] = stream;
+	}
+}
+
+static int
+emit_resync(struct emission *emission)
+{
+	struct stream_output *output = emission->output;
+	struct cut cut = { .bytes = emission->packet_bytes };
+	uint8_t *packet = output->copies + output->copies_used;
+	unsigned flow;
+	int error = 0;
+
+	if (emission->session->resync == 0 ||
+	    cut.bytes < sizeof(resync_head) + sizeof(resync_unit) ||
+	    emission->cold->spare_stream == 0)
+		return 0;
+	if (output->copies_size - output->copies_used < cut.bytes)
+		return -ENOBUFS;
+	write_resync(packet, cut.bytes, (uint8_t)emission->cold->spare_stream);
+	output->copies_used += cut.bytes;
+	cut.data = packet;
+	for (flow = 0; flow < emission->session->flow_count && error == 0;
+	     flow++)
+		error = emit_cut(emission, flow, &cut);
+	return error;
+}
+
 static int
 emit_reports(struct emission *emission)
 {
@@ -348,6 +418,8 @@ stream_emit(struct table_session *session,
 	if (asf_packet_parse(packet, packet_bytes, &parsed) == ASF_OK) {
 		error = emit_reports(&emission);
 		if (error == 0)
+			error = emit_resync(&emission);
+		if (error == 0)
 			error = session->flow_count == 1
 				    ? emit_single(&emission, packet, &parsed)
 				    : emit_several(&emission, packet, &parsed);
@@ -359,7 +431,9 @@ stream_emit(struct table_session *session,
 	session->packet++;
 	session->item = 0;
 	session->sr_due_ms = emission.sr_due_ms;
+	session->resync = 0;
 	if (emission.last != NULL) {
+		emission.last->resync = 0;
 		emission.last->packet = session->packet;
 		emission.last->item = 0;
 		emission.last->sr_due_ms = session->sr_due_ms;

@@ -9,8 +9,9 @@
  * records.  No I/O, no clock, no logging.
  *
  * What a session sends for one ASF packet are its items, numbered from 0: when
- * sender reports are due one for each flow, then for each flow the packet or
- * its fragments.
+ * sender reports are due one for each flow; behind a jump, what gets a
+ * demultiplexer back into step (stream.c); then the packet or its fragments,
+ * for each flow.
  */
 #ifndef SERVER_STREAM_H
 #define SERVER_STREAM_H
@@ -38,7 +39,7 @@ struct stream_item {
 	const uint8_t *head;
 	const uint8_t *body; /* in the ASF packet */
 	/* The position behind it. */
-	uint32_t packet, item, sr_due_ms;
+	uint32_t packet, item, sr_due_ms, resync;
 };
 
 /* Where items go.  Arrays are the caller's. */

@@ -90,7 +90,7 @@ entry_find(struct titles *titles, const char *path)
 	struct titles_entry *entry = *bucket_of(titles, path);
 
 	while (entry != NULL &&
-	    (entry->replaced || strcmp(entry->path, path) != 0))
+	       (entry->replaced || strcmp(entry->path, path) != 0))
 		entry = entry->chain;
 	return entry;
 }
@@ -107,8 +107,8 @@ look(struct reader_job *job)
 	entry->found_error = title_open(entry->titles->lane->media_root,
 	    entry->path, &entry->found, &entry->found_reason);
 	if (entry->found_error == 0)
-		entry->found_error = title_send_ms(
-		    entry->found, 0, &entry->found_first_ms);
+		entry->found_error =
+		    title_send_ms(entry->found, 0, &entry->found_first_ms);
 	if (entry->found_error != 0) {
 		title_close(entry->found);
 		entry->found = NULL;
@@ -127,8 +127,8 @@ claim_record(struct titles_entry *entry)
 		.bytes = identity->bytes,
 		.change_time_us = identity->change_time_us,
 	};
-	int error = table_claim(
-	    lane->table, lane->number, TABLE_TITLE, &entry->record);
+	int error =
+	    table_claim(lane->table, lane->number, TABLE_TITLE, &entry->record);
 
 	if (error != 0)
 		return error;
@@ -173,8 +173,8 @@ same_file(const struct titles_entry *entry)
 	now = title_identity(entry->found);
 	then = title_identity(entry->title);
 	return now->device == then->device && now->inode == then->inode &&
-	    now->bytes == then->bytes &&
-	    now->change_time_us == then->change_time_us;
+	       now->bytes == then->bytes &&
+	       now->change_time_us == then->change_time_us;
 }
 
 /* Back on the loop's thread. */
@@ -255,7 +255,7 @@ titles_get(struct titles *titles, const char *path, struct waiter *waiter,
 		}
 		start_looking(entry);
 	} else if (!entry->looking &&
-	    now_us - entry->checked_us > TITLES_FRESH_US) {
+		   now_us - entry->checked_us > TITLES_FRESH_US) {
 		if (entry->state == ENTRY_FAILED)
 			entry->state = ENTRY_OPENING;
 		start_looking(entry);
@@ -316,14 +316,14 @@ static bool
 may_go(const struct titles_entry *entry, uint64_t now_us)
 {
 	uint64_t idle_us = entry->state == ENTRY_FAILED ? US_PER_SECOND
-	    : entry->replaced				? 0
+			   : entry->replaced		? 0
 							: TITLES_IDLE_US;
 
-	if (entry->references > 0 || entry->looking ||
-	    entry->waiters != NULL || now_us - entry->used_us < idle_us)
+	if (entry->references > 0 || entry->looking || entry->waiters != NULL ||
+	    now_us - entry->used_us < idle_us)
 		return false;
 	return entry->title == NULL ||
-	    reader_release(entry->titles->lane->reader, entry->title);
+	       reader_release(entry->titles->lane->reader, entry->title);
 }
 
 void

@@ -25,10 +25,10 @@ int titles_new(struct lane *lane, struct titles **out);
 void titles_free(struct titles *titles); /* accepts NULL */
 
 /*
- * The title at PATH below the media root.  0: *OUT is open and valid until the next turn
- * of the loop unless titles_hold() is called.  -EINPROGRESS: it is being opened; WAITER is called, then ask
- * again.  -ENOENT, -EBADMSG, -ENOSPC, other -errno: it cannot be served; a
- * sentence for the log in *REASON.
+ * The title at PATH below the media root.  0: *OUT is open and valid until the
+ * next turn of the loop unless titles_hold() is called.  -EINPROGRESS: it is
+ * being opened; WAITER is called, then ask again.  -ENOENT, -EBADMSG, -ENOSPC,
+ * other -errno: it cannot be served; a sentence for the log in *REASON.
  */
 int titles_get(struct titles *titles, const char *path, struct waiter *waiter,
     struct titles_entry **out, const char **reason);
@@ -38,7 +38,8 @@ void titles_drop(struct titles_entry *entry); /* accepts NULL */
 const struct title *titles_title(const struct titles_entry *entry);
 const char *titles_path(const struct titles_entry *entry);
 uint32_t titles_record(const struct titles_entry *entry); /* of the table */
-uint32_t titles_first_ms(const struct titles_entry *entry); /* send time of packet 0 */
+uint32_t titles_first_ms(
+    const struct titles_entry *entry); /* send time of packet 0 */
 
 /* Once a second: close what nobody used. */
 void titles_sweep(struct titles *titles, uint64_t now_us);

@@ -203,8 +203,7 @@ put_vector(struct queue *queue, const void *data, size_t size)
 }
 
 bool
-transport_has_room(
-    const struct transport *transport, int family, size_t items)
+transport_has_room(const struct transport *transport, int family, size_t items)
 {
 	struct queue *const *queues = transport->queues[family_index(family)];
 

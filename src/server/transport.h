@@ -27,15 +27,16 @@ struct transport; /* opaque: queues, owned by the worker */
 
 /*
  * The interleaved side of a connection: what its sessions need to write frames.
- * Owned by the connection.  `written` counts every byte the socket took since the connection
- * was made; a session's record says where its next frame begins, so half a
- * frame is a difference, never a buffer.
+ * Owned by the connection.  `written` counts every byte the socket took since
+ * the connection was made; a session's record says where its next frame begins,
+ * so half a frame is a difference, never a buffer.
  */
 struct transport_link {
 	int fd;
 	uint64_t written;
-	uint64_t progress_us; /* when the socket last took something, or was empty */
-	bool full;   /* it takes no more until EPOLLOUT */
+	uint64_t
+	    progress_us; /* when the socket last took something, or was empty */
+	bool full; /* it takes no more until EPOLLOUT */
 	bool outbox; /* a reply is being written: no media before its end */
 	void *writer; /* whose frame is half written; NULL: at a boundary */
 };

@@ -73,8 +73,8 @@ accept_one(void *context, uint32_t events)
 	fd = sock_accept(listener->fd, &peer, &local);
 	if (fd < 0) {
 		if (fd != -EAGAIN && fd != -ECONNABORTED && fd != -EINTR)
-			log_warning("worker", "accept failed: %s",
-			    strerror(-fd));
+			log_warning(
+			    "worker", "accept failed: %s", strerror(-fd));
 		return;
 	}
 	error = connection_open(lane, fd, &peer, &local);
@@ -91,10 +91,9 @@ start_listening(struct worker *worker)
 	if (worker->listening)
 		return 0;
 	for (unsigned i = 0; i < worker->listener_count && error == 0; i++)
-		error = loop_add(worker->lane.loop,
-		    &worker->listeners[i].watch, worker->listeners[i].fd,
-		    EPOLLIN | EPOLLEXCLUSIVE, accept_one,
-		    &worker->listeners[i]);
+		error = loop_add(worker->lane.loop, &worker->listeners[i].watch,
+		    worker->listeners[i].fd, EPOLLIN | EPOLLEXCLUSIVE,
+		    accept_one, &worker->listeners[i]);
 	worker->listening = true;
 	return error;
 }
@@ -142,8 +141,7 @@ others_should_accept(const struct worker *worker)
 		living++;
 	}
 	/* Below some connections' worth nothing is gained by it. */
-	return mine > least + 8 * EXPECTED_BPS &&
-	    mine * living > sum + sum / 8;
+	return mine > least + 8 * EXPECTED_BPS && mine * living > sum + sum / 8;
 }
 
 static void
@@ -164,16 +162,16 @@ place(void *context, uint64_t now_us)
 	    place, worker);
 }
 
-/* --- receiver reports ------------------------------------------------------ */
+/* --- receiver reports ------------------------------------------------------
+ */
 
 /* SSRCs hold the record (session.c). */
 static struct session *
 session_of_ssrc(const struct lane *lane, uint32_t ssrc)
 {
 	uint32_t record = ssrc >> 3 & 0xffff;
-	struct session *session = record < lane->session_slots
-	    ? lane->sessions[record]
-	    : NULL;
+	struct session *session =
+	    record < lane->session_slots ? lane->sessions[record] : NULL;
 
 	if (session == NULL)
 		return NULL;
@@ -215,12 +213,12 @@ read_reports(void *context, uint32_t events)
 		    &from.any, &length);
 		if (size == -1)
 			return;
-		take_report(
-		    &socket->worker->lane, &from, data, (size_t)size);
+		take_report(&socket->worker->lane, &from, data, (size_t)size);
 	}
 }
 
-/* --- what the sender leaves to us ------------------------------------------ */
+/* --- what the sender leaves to us ------------------------------------------
+ */
 
 static void
 handle_outcome(struct session *session, enum sender_outcome outcome)
@@ -234,7 +232,7 @@ handle_outcome(struct session *session, enum sender_outcome outcome)
 	if (outcome == SENDER_BYE)
 		connection_say_bye(session);
 	else if (outcome == SENDER_BROKEN ||
-	    session->cold.transport == TABLE_TCP)
+		 session->cold.transport == TABLE_TCP)
 		connection_close(connection_of(session), causes[outcome]);
 	else
 		connection_end_session(session, causes[outcome]);
@@ -250,7 +248,8 @@ after_turn(void *context, uint64_t now_us)
 		connection_resume_stalled(&worker->lane);
 }
 
-/* --- once in a while -------------------------------------------------------- */
+/* --- once in a while --------------------------------------------------------
+ */
 
 static void
 beat(void *context, uint64_t now_us)
@@ -290,7 +289,8 @@ collect(void *context, uint32_t events)
 	reader_collect(worker->lane.reader);
 }
 
-/* --- the master's word ------------------------------------------------------ */
+/* --- the master's word ------------------------------------------------------
+ */
 
 static void
 end_everything(struct worker *worker)
@@ -352,8 +352,8 @@ listen_to_master(void *context, uint32_t events)
 	int fd, got;
 
 	(void)events;
-	while ((got = fdstore_receive(
-		    worker->lane.channel, &message, &fd)) == 1)
+	while (
+	    (got = fdstore_receive(worker->lane.channel, &message, &fd)) == 1)
 		take_word(worker, &message, fd);
 	if (got == 0) {
 		log_error("worker", "the master is gone");
@@ -369,7 +369,8 @@ handle_signal(void *context, int signal)
 		(void)log_reopen();
 }
 
-/* --- birth ------------------------------------------------------------------ */
+/* --- birth ------------------------------------------------------------------
+ */
 
 static int
 allocate(struct worker *worker)
@@ -378,16 +379,15 @@ allocate(struct worker *worker)
 
 	lane->session_slots = table_capacity(lane->table, TABLE_SESSION);
 	lane->connection_slots = table_capacity(lane->table, TABLE_CONNECTION);
-	lane->sessions =
-	    calloc(lane->session_slots, sizeof(struct session *));
+	lane->sessions = calloc(lane->session_slots, sizeof(struct session *));
 	lane->connections =
 	    calloc(lane->connection_slots, sizeof(struct connection *));
 	lane->input = malloc(LANE_INPUT_BYTES);
 	lane->reply = malloc(TABLE_LARGE_OUTBOX_BYTES);
 	return lane->sessions != NULL && lane->connections != NULL &&
-		lane->input != NULL && lane->reply != NULL
-	    ? 0
-	    : -ENOMEM;
+		       lane->input != NULL && lane->reply != NULL
+		   ? 0
+		   : -ENOMEM;
 }
 
 static int
@@ -399,9 +399,8 @@ create_parts(struct worker *worker)
 
 	if ((error = allocate(worker)) != 0 ||
 	    (error = loop_new(&lane->loop)) != 0 ||
-	    (error = transport_new(
-		 lane->pairs, config->udp_segmentation, &lane->transport)) !=
-		0 ||
+	    (error = transport_new(lane->pairs, config->udp_segmentation,
+		 &lane->transport)) != 0 ||
 	    (error = titles_new(lane, &lane->titles)) != 0 ||
 	    (error = sender_new(lane, handle_outcome, &worker->sender)) != 0)
 		return error;

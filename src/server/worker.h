@@ -1,5 +1,6 @@
 /*
- * worker - one worker: accepts, adopts; owns its connections, sessions and titles.
+ * worker - one worker: accepts, adopts; owns its connections, sessions and
+ * titles.
  *
  * Runs in a process of its own, forked by the master, until the master's end
  * of the channel closes or it is told to stop.

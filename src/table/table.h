@@ -77,7 +77,7 @@ struct table_flow {
 	uint16_t reserved;
 };
 
-/* Published per batch: everything that a packet sent changes.  248 bytes. */
+/* Published per batch: everything that a packet sent changes.  256 bytes. */
 struct table_session {
 	uint32_t state; /* enum table_record_state */
 	uint32_t session_state; /* enum table_session_state */
@@ -94,6 +94,7 @@ struct table_session {
 	uint32_t speed_milli;
 	/* SRs stand before the first packet sent at or behind this. */
 	uint32_t sr_due_ms;
+	uint32_t resync; /* 1: what resyncs a demultiplexer stands before it */
 	uint32_t flow_count;
 	/* TCP: output bytes of the connection where (packet, item) begins. */
 	uint64_t out_done;
@@ -133,7 +134,7 @@ struct table_session_cold {
 	union sock_address peer, local;
 	uint64_t created_wall_us, play_wall_us;
 	uint32_t start_ms; /* media time of the first PLAY, for the log */
-	uint32_t reserved;
+	uint32_t spare_stream; /* a number that no stream of the title has */
 	char user_agent[TABLE_USER_AGENT_MAX];
 };
 
