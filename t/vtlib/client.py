@@ -252,6 +252,8 @@ class Client:
             pieces = [data]
         elif self.cut == "every-byte":
             pieces = [data[i:i + 1] for i in range(len(data))]
+        elif self.cut < 0:
+            pieces = [data[:-self.cut]]
         else:
             pieces = [data[:self.cut], data[self.cut:]]
         self.sock.settimeout(20)
@@ -277,8 +279,9 @@ class Client:
             self.expect_cseq.append(self.cseq)
         else:
             said = [v for n, v in headers if n.lower() == "cseq"]
+            number = int(said[0]) if said[0].isdigit() else -1
             self.expect_cseq.append(
-                int(said[0]) if said[0].isdigit() else None)
+                number if 0 <= number < 2**32 else None)
         if "user-agent" not in names:
             lines.append("User-Agent: " + self.agent)
         if "session" not in names and self.session:
@@ -320,12 +323,12 @@ class Client:
                 raise Trouble("no reply within %g s" % seconds)
         return self.reply
 
-    def expect(self, statuses, reason=None):
+    def expect(self, statuses, reason=None, any_cseq=False):
         reply = self.next_reply()
         wanted = self.expect_cseq.pop(0) if self.expect_cseq else None
         if str(reply.status) not in statuses:
             raise Trouble("answered %d %s" % (reply.status, reply.reason))
-        if wanted is not None and reply.get("CSeq") != str(wanted):
+        if wanted is not None and not any_cseq and reply.get("CSeq") != str(wanted):
             raise Trouble("CSeq is %s, the request had %d" % (
                 reply.get("CSeq"), wanted))
         if reason is not None and not re.search(reason, reply.reason):
@@ -353,9 +356,15 @@ class Client:
                            now=reply.arrival)
                 flow.watched = None
         elif method in ("PAUSE", "TEARDOWN"):
+            below = url.rstrip("/") + "/"
             for flow in self.flows:
-                if method == "PAUSE" or flow.urls[-1:] != [url]:
+                if flow.urls and all(one == url or one.startswith(below)
+                                     for one in flow.urls):
                     flow.watched = (len(self.replies), reply.arrival)
+                elif method == "TEARDOWN" and url in flow.urls:
+                    flow.urls.remove(url)
+                    if self.numbers.get(url) in flow.streams:
+                        flow.streams.remove(self.numbers[url])
 
     def learn_sdp(self, reply, url):
         self.base = reply.get("Content-Base") or url

@@ -12,6 +12,7 @@ import socket
 import struct
 import threading
 import time
+import traceback
 
 SO_TIMESTAMPNS = 35
 
@@ -28,6 +29,7 @@ class Net:
         self.wake_in, self.wake_out = socket.socketpair()
         self.wake_in.setblocking(False)
         self.todo = []
+        self.broken = None
         self.selector.register(self.wake_in, selectors.EVENT_READ, None)
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -40,8 +42,13 @@ class Net:
                     if key.data is None:
                         self.wake_in.recv(4096)
                         continue
-                    if key.fileobj.fileno() != -1:
+                    if key.fileobj.fileno() == -1:
+                        continue
+                    try:
                         key.data(key.fileobj)
+                    except Exception:  # a defect of the tester
+                        self.broken = traceback.format_exc()
+                        self.drop(key.fileobj)
                 while self.todo:
                     self.todo.pop(0)()
                 self.lock.notify_all()
@@ -59,7 +66,8 @@ class Net:
         with self.lock:
             self.todo.append(act)
         self.wake_out.send(b"x")
-        done.wait()
+        if not done.wait(20):
+            raise RuntimeError("the receiving thread hangs")
 
     def watch(self, sock, function):
         sock.setblocking(False)
@@ -86,6 +94,8 @@ class Net:
         end = time.monotonic() + seconds * patience()
         with self.lock:
             while not true():
+                if self.broken:
+                    raise RuntimeError(self.broken)
                 left = end - time.monotonic()
                 if left <= 0:
                     return False

@@ -189,6 +189,7 @@ class Play:
         self.variables["media"] = os.path.join(self.variables["srcdir"],
                                                "media")
         self.files = {}      # name -> asf.File, of made files
+        self.neighbours = {}  # they play on through all tests of the file
         self.test = ""
         self.passed = []
 
@@ -197,7 +198,10 @@ class Play:
         with self.transcript_lock:
             self.transcript.append(line)
         if self.verbose:
-            print(line, flush=True)
+            try:
+                print(line, flush=True)
+            except BrokenPipeError:
+                self.verbose = False
 
     # -- the whole --
 
@@ -217,7 +221,8 @@ class Play:
         return failure
 
     def end_all(self):
-        for one in list(self.clients.values()) + list(self.peers.values()):
+        for one in (list(self.clients.values()) + list(self.peers.values())
+                    + list(self.neighbours.values())):
             one.end()
         for one in self.servers.values():
             if one.process is not None:
@@ -245,6 +250,8 @@ class Play:
                 raise Failure(self.last_line, "%s: %s" % (
                     one.name, one.error))
         self.peers = {}
+        for one in self.neighbours.values():
+            self.guard(self.last_line, lambda one=one: self.undisturbed(one))
         for one in self.servers.values():
             problem = one.crashed()
             if problem:
@@ -282,6 +289,19 @@ class Play:
                 raise client.Trouble("%s: packet %d behind the answer that "
                                      "stopped it" % (
                                          flow.name, packet.sequence))
+
+    def undisturbed(self, one):
+        """A neighbour: it has all packets, no pause, and still gets more."""
+        self.rtp_count(one, one.flows, ["2", "more", "within", "3s"])
+        self.leftovers(one)
+        with self.net.lock:
+            for flow in one.flows:
+                flow.in_sequence()
+                for a, b in zip(flow.packets, flow.packets[1:]):
+                    media = (b.timestamp - a.timestamp) / 1000.0
+                    if b.arrival - a.arrival - media > 1.0 * patience():
+                        raise rtp.Fault("%s: a pause of %.1f s" % (
+                            flow.name, b.arrival - a.arrival))
 
     def stop_servers(self, names):
         for name in names:
@@ -354,12 +374,17 @@ class Play:
             return None
         if rest.startswith("header.") and one.reply is not None:
             return one.reply.get(rest[7:])
+        if rest == "window":
+            # Where each flow's window began: to come back to it.
+            return " ".join(str(flow.first) for flow in one.flows)
         if rest == "rtx":
             return self.client_value(one, "stream.65536")
         if rest == "local":
             return "%s:%d" % one.local()[:2]
         if rest == "server_port":
             return one.server_port()
+        if rest == "status" and one.reply:
+            return one.reply.status
         if rest == "body" and one.reply:
             return one.reply.body
         return {"session": one.session, "base": one.base,
@@ -410,6 +435,17 @@ class Play:
                 raise Failure(one.line, "cannot read this: %s (%s)" % (
                     one.text, error))
 
+    def top_neighbour(self, one, words):
+        """neighbour NAME URL over udp|shared|tcp: plays through all tests
+        that follow; whatever they do, it must not notice."""
+        made = client.Client(words[1], self.net, self.say)
+        self.connected(made, words[2])
+        made.open(words[2], words[4], [], False)
+        made.send("PLAY", made.base, "RTSP/1.0", [], None)
+        made.expect(["200"])
+        self.neighbours[words[1]] = made
+        self.rtp_count(made, made.flows, ["at-least", "1", "within", "3s"])
+
     def top_slow(self, one, words):
         """Marks the play; the tester runs it like any other."""
 
@@ -433,7 +469,7 @@ class Play:
 
     def top_let(self, one, words):
         value = " ".join(words[3:])
-        if re.fullmatch(r"[-+*/%() 0-9]+", value):
+        if re.fullmatch(r"[-+*/%() 0-9]+ [-+*/%]+ [-+*/%() 0-9]+", value):
             value = arithmetic(value)
         self.variables[words[1]] = value
 
@@ -457,6 +493,16 @@ class Play:
                 except Failure as failure:
                     raise Failure(failure.line, "%s (with %s=%s)" % (
                         failure.text, words[1], item))
+
+    def top_media_files(self, one, words):
+        """media-files { ... }: for each ${name} in the media folder"""
+        names = sorted(name for name in os.listdir(self.variables["media"])
+                       if name.endswith((".wmv", ".wma", ".asf")))
+        if not names:
+            raise Failure(one.line, "no files in the media folder")
+        for name in names:
+            self.variables["name"] = name
+            self.top(one.block)
 
     def top_repeat(self, one, words, perform):
         for i in range(int(self.expand(words[1], one.line))):
@@ -599,7 +645,8 @@ class Play:
             made.write_media(name, data)
         try:
             self.files[name] = asf.File(data)
-        except (asf.Fault, ZeroDivisionError, IndexError):
+        except (asf.Fault, ArithmeticError, LookupError, ValueError,
+                asf.struct.error):
             self.files.pop(name, None)
 
     def top_file(self, one, words):
@@ -682,6 +729,25 @@ class Play:
             made.pids = []
         made.kill(pids, name)
 
+    def top_stall(self, one, words):
+        """stall s1 workers for T: they stand still that long"""
+        made = self.server(words[1], one.line)
+        pids = made.worker_pids()
+        made.kill(pids, "STOP")
+        try:
+            self.net.pass_time(seconds(words[4]))
+        finally:
+            made.kill(pids, "CONT")
+
+    def top_pass(self, one, words):
+        """pass T: what must not happen meanwhile is asked behind it"""
+        self.net.pass_time(seconds(words[1]))
+
+    def top_settle(self, one, words):
+        """settle s1: its workers may have been replaced, rightly"""
+        made = self.server(words[1], one.line)
+        made.pids = made.settle()
+
     def top_replaced(self, one, words):
         """replaced s1 within S: the workers are as many as before, others."""
         made = self.server(words[1], one.line)
@@ -756,7 +822,7 @@ class Play:
         log s1 well-formed"""
         made = self.server(words[1], one.line)
         if words[2] == "well-formed":
-            for line in made.log().splitlines():
+            for line in made.log().split("\n")[:-1]:
                 if not re.fullmatch(
                         r"(error|warning|info|debug) [a-z]+: [ -~]+", line):
                     raise server.Trouble("a line of the log: %r" % line)
@@ -853,10 +919,12 @@ class Play:
                 body = (body or b"") + unescape(
                     self.expand(text[1:].strip(), line))
                 continue
-            name, colon, value = text.partition(":")
+            name, colon, value = re.match(
+                r"((?:\$\{[^}]*\}|[^:$])*)(:?)(.*)", text).groups()
             if not colon:
                 raise Failure(line, "no header: " + text)
-            headers.append((name, self.expand(value.strip(), line)))
+            headers.append((self.expand(name, line),
+                            self.expand(value.strip(), line)))
         return headers, body
 
     def top_client(self, one, words):
@@ -881,7 +949,7 @@ class Play:
                 method(made, one, with_values)
             except TROUBLES as trouble:
                 raise Failure(one.line, str(trouble))
-            except (ValueError, IndexError) as error:
+            except (ValueError, IndexError, SyntaxError) as error:
                 raise Failure(one.line, "cannot read this: %s (%s)" % (
                     one.text, error))
             except OSError as error:
@@ -945,13 +1013,18 @@ class Play:
         made.write(data)
 
     def do_send_frame(self, made, one, words):
+        """send-frame CHANNEL [BYTES]"""
+        self.connected(made, None)
         data = unescape(words[2]) if len(words) > 2 else b""
         made.write(b"$" + bytes([int(words[1])])
                    + len(data).to_bytes(2, "big") + data)
 
     def do_cut(self, made, one, words):
+        """cut every-byte | at N | behind N (the rest is not sent) | off"""
         if words[1] == "at":
             made.cut = int(words[2])
+        elif words[1] == "behind":
+            made.cut = -int(words[2])
         else:
             made.cut = None if words[1] == "off" else words[1]
 
@@ -959,7 +1032,8 @@ class Play:
         what = words[1]
         if re.fullmatch(r"[1-5]\d\d(\|[1-5]\d\d)*", what):
             made.expect(what.split("|"),
-                        words[3] if words[2:3] == ["~"] else None)
+                        words[3] if words[2:3] == ["~"] else None,
+                        words[2:4] == ["any", "CSeq"])
         elif what == "header":
             self.expect_header(made, words)
         elif what == "no" and words[2] == "header":
@@ -1042,6 +1116,13 @@ class Play:
             raise client.Trouble("%s is not in \"%s\"" % (pattern, text))
         self.variables[words[1]] = found.group(1 if found.groups() else 0)
 
+    def do_when(self, made, one, words):
+        if holds(words[1], words[2], words[3]):
+            self.perform(made, one.block)
+
+    def do_pass(self, made, one, words):
+        self.top_pass(one, words)
+
     def do_let(self, made, one, words):
         self.top_let(one, words)
 
@@ -1088,7 +1169,7 @@ class Play:
         self.net.wait(lambda: len(made.replies) > made.taken or made.ended,
                       seconds(words[-1]))
         if len(made.replies) > made.taken:
-            made.expect(words[1].split("|"))
+            made.expect(words[1].split("|"), None, True)
         elif not made.ended:
             raise client.Trouble("neither reply nor close")
 
@@ -1096,8 +1177,8 @@ class Play:
         made.agent = unescape(words[1]).decode("latin-1")
 
     def do_session(self, made, one, words):
-        """session forget | session ID"""
-        made.session = None if words[1] == "forget" else words[1]
+        """session forget | forget-id (its flows are kept) | ID"""
+        made.session = None if words[1].startswith("forget") else words[1]
         if words[1] == "forget":
             made.flows = []
             for pair in made.pairs:
@@ -1181,6 +1262,13 @@ class Play:
                 if late > seconds(clause[2]) * patience():
                     raise rtp.Fault("%s: the last packet is %.0f ms late" % (
                         flow.name, late * 1000))
+        elif clause[0] == "last":  # last at-least|at-most T: RTP time
+            for flow in flows:
+                last = flow.window()[-1].timestamp / 1000.0
+                if (last < seconds(clause[2]) if clause[1] == "at-least"
+                        else last > seconds(clause[2])):
+                    raise rtp.Fault("%s: the last packet is of %.3f s" % (
+                        flow.name, last))
         elif clause[0] == "largest":  # largest at-most N
             for flow in flows:
                 size = max(one.size for one in flow.window())
@@ -1267,17 +1355,26 @@ class Play:
             begin = [p for t, p in file.key_packets(video) if t <= at][-1]
         elif clause[2:4] == ["from", "audio"]:
             at = seconds(clause[5]) * 1000
-            begin = [i for i in range(file.count)
-                     if file.packet(i).send <= at][-1]
+            # One that is sent then, or little earlier: the beginning of a
+            # media object is worth having.
+            sends = [(i, file.packet(i).send) for i in range(file.count)]
+            begin = [i for i, send in sends if at - 250 <= send <= at]
         with self.net.lock:
             for flow in flows:
                 first = begin
-                if begin is not None:
+                if isinstance(begin, int):
                     # The flow's first packet there that has its streams.
                     first = next(i for i, _, _, _ in file.sent(
                         set(flow.streams)) if i >= begin)
                 rtp.compare(flow, file, flow.streams, first,
                             clause[0] == "completes")
+
+    def do_window(self, made, one, words):
+        """window begins with ${c1.window}: as it was then, so that what came
+        before and behind a PAUSE is looked at as one row"""
+        for flow, first in zip(made.flows, words[3].split()):
+            flow.as_info() if flow.window() else None
+            flow.first = int(first)
 
     def do_rtcp(self, made, one, words):
         """rtcp sr within S; rtcp bye N within S"""
@@ -1291,7 +1388,8 @@ class Play:
             return
 
         def reports():
-            return [[one for one in flow.reports if one.sender()]
+            return [[one for one in flow.reports
+                     if one.sender() and one.arrival > flow.said]
                     for flow in made.flows]
         if not self.net.wait(lambda: all(reports()), seconds(words[3])):
             raise rtp.Fault("no sender report on every flow")
@@ -1312,7 +1410,7 @@ class Play:
                 where, packets, len(flow.packets)))
         if not report.name():
             raise rtp.Fault("%s without CNAME (RFC 3550 6.1)" % where)
-        for one in flow.packets:
+        for one in flow.window():
             # The same clock: NTP and RTP time rise together.
             media = (one.timestamp - stamp) / 1000.0
             if media > one.arrival - when + 0.2:

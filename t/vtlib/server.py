@@ -281,7 +281,8 @@ class Server:
             pass
         self.process = None
         for left in ("/dev/shm/vodd." + self.instance,
-                     "/run/vodd/%s.pid" % self.instance):
+                     "/run/vodd/%s.pid" % self.instance,
+                     "/run/vodd/%s.status" % self.instance):
             try:
                 os.unlink(left)
             except OSError:
