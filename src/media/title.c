@@ -400,23 +400,21 @@ last_object_us(
 	return us <= OBJECT_US_MOST ? us : 0;
 }
 
-/* Sending ends later than showing in many files: only without any
- * presentation time it says something about the length. */
+/* Sending ends later than showing in many files: only where no
+ * presentation time is told it says something about the length. */
 static void
 tail_end(const struct title *title, struct tail *tail)
 {
-	bool timed = false;
 	uint64_t end_us;
 
 	for (unsigned i = 0; i < ASF_STREAMS; i++) {
 		if (!tail->timed[i])
 			continue;
-		timed = true;
 		end_us = media_us(title, tail->last_ms[i]) +
 			 last_object_us(title, tail, i);
 		tail->end_us = MAX_OF(tail->end_us, end_us);
 	}
-	if (!timed)
+	if (tail->end_us == 0)
 		tail->end_us = tail->end_send_ms * US_PER_MS;
 }
 
