@@ -377,6 +377,11 @@ class Play:
         if rest == "window":
             # Where each flow's window began: to come back to it.
             return " ".join(str(flow.first) for flow in one.flows)
+        if rest == "received":
+            return sum(len(flow.packets) for flow in one.flows)
+        if rest == "received_bytes":
+            return sum(packet.size for flow in one.flows
+                       for packet in flow.packets)
         if rest == "rtx":
             return self.client_value(one, "stream.65536")
         if rest == "local":
@@ -445,6 +450,12 @@ class Play:
         made.expect(["200"])
         self.neighbours[words[1]] = made
         self.rtp_count(made, made.flows, ["at-least", "1", "within", "3s"])
+
+    def top_end_neighbours(self, one, words):
+        for made in self.neighbours.values():
+            self.undisturbed(made)
+            made.end()
+        self.neighbours = {}
 
     def top_slow(self, one, words):
         """Marks the play; the tester runs it like any other."""
@@ -727,7 +738,12 @@ class Play:
         self.variables["killed"] = " ".join(str(pid) for pid in pids)
         if words[2] == "master" and name in ("KILL", "TERM", "QUIT"):
             made.pids = []
+            self.variables["killed"] = " ".join(
+                str(pid) for pid in made.worker_pids())
         made.kill(pids, name)
+        if words[2] == "master" and name == "KILL":
+            made.process.wait()
+            made.process = None
 
     def top_stall(self, one, words):
         """stall s1 workers for T: they stand still that long"""
@@ -747,6 +763,19 @@ class Play:
         """settle s1: its workers may have been replaced, rightly"""
         made = self.server(words[1], one.line)
         made.pids = made.settle()
+
+    def top_expect_death(self, one, words):
+        """expect-death s1: its workers may die from now on, by its hand"""
+        made = self.server(words[1], one.line)
+        made.pids = []
+
+    def top_gone(self, one, words):
+        """gone within S: the processes that were killed, and a killed
+        master's workers"""
+        pids = [int(word) for word in self.variables["killed"].split()]
+        self.until(lambda: all(server.state_of(pid) in (None, "Z")
+                               for pid in pids),
+                   seconds(words[2]), lambda: "still there: %s" % pids)
 
     def top_replaced(self, one, words):
         """replaced s1 within S: the workers are as many as before, others."""
@@ -1275,6 +1304,9 @@ class Play:
                 if size - 12 > int(clause[2]):
                     raise rtp.Fault("%s: payload of %d bytes" % (
                         flow.name, size - 12))
+        elif clause[0] == "from" and clause[1] != "server":
+            if {source[0] for source in made.sources} != {clause[1]}:
+                raise rtp.Fault("RTP comes from %s" % sorted(made.sources))
         elif words == "from server port":
             want = made.server_port()
             if {source[1] for source in made.sources} != {want}:

@@ -102,6 +102,7 @@ class Server:
         self.ports = []
         self.pids = []           # workers that must stay
         self.remembered = None
+        self.orphans = []        # a killed master's workers
 
     # -- words of the play --
 
@@ -188,7 +189,7 @@ class Server:
                 time.sleep(0.005)
             text = self.log()[at:]
             if self.process.poll() is None or given or not re.search(
-                    "(?i)in use|EADDRINUSE", text):
+                    "(?i)listens there|in use", text):
                 break
         state = self.process.poll()
         self.end()
@@ -263,14 +264,7 @@ class Server:
         """Nothing of it is left."""
         if self.process is None:
             return
-        pids = self.worker_pids()
-        for act in (lambda: os.killpg(self.process.pid, signal.SIGKILL),
-                    self.process.kill):
-            try:
-                act()
-            except OSError:
-                pass
-        for pid in pids:
+        for pid in self.worker_pids() + [self.process.pid] + self.orphans:
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
@@ -342,23 +336,34 @@ class Server:
         inodes = {row[3] for row in tcp_rows()
                   if row[0] == theirs and row[1] == mine}
         for pid in self.worker_pids():
-            folder = "/proc/%d/fd" % pid
-            for name in os.listdir(folder):
-                try:
-                    link = os.readlink(os.path.join(folder, name))
-                except OSError:
-                    continue
+            for link in self.links(pid):
                 if link.startswith("socket:[") and link[8:-1] in inodes:
                     return pid
         raise Trouble("no worker of %s has %s's connection" % (
             self.name, client.name))
 
-    def descriptors(self):
-        """Of master and workers: what must not grow."""
-        found = [len(os.listdir("/proc/%d/fd" % self.process.pid))]
-        found += sorted(len(os.listdir("/proc/%d/fd" % pid))
-                        for pid in self.worker_pids())
+    def links(self, pid):
+        """What a process's descriptors are."""
+        found, folder = [], "/proc/%d/fd" % pid
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            return found
+        for name in names:
+            try:
+                found.append(os.readlink(os.path.join(folder, name)))
+            except OSError:
+                pass
         return found
+
+    def descriptors(self):
+        """Of master and workers, how many each: what must not grow.  Titles
+        may stay open for a while."""
+        def count(pid):
+            return sum(1 for link in self.links(pid)
+                       if not link.startswith(str(self.media) + "/"))
+        return [count(self.process.pid)] + sorted(
+            count(pid) for pid in self.worker_pids())
 
     def memory(self):
         """KiB of private and shared memory, in proportion (PSS)."""
