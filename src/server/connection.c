@@ -42,6 +42,8 @@ struct connection {
 	uint64_t consumed; /* input taken from the socket */
 	uint32_t outbox_sent; /* of view.outbox_bytes */
 	bool waiting; /* the request waits for the disk */
+	bool partial; /* the request is not all there */
+	bool input_ended; /* the client has shut its side */
 	bool stored; /* the master has a duplicate */
 	bool stalled; /* in the lane's list: waits for a frame's end */
 	struct connection *stalled_next;
@@ -470,6 +472,7 @@ take_frame(struct connection *connection, const uint8_t *data, size_t size)
 	struct rtsp_frame frame;
 	struct session *session;
 
+	connection->partial = true;
 	if (rtsp_parse_frame(data, size, &frame) == RTSP_MORE)
 		return false;
 	session = session_of_channel(connection, frame.channel);
@@ -479,6 +482,7 @@ take_frame(struct connection *connection, const uint8_t *data, size_t size)
 		if (rtcp_parse(data + RTSP_FRAME_HEAD, frame.length, &summary))
 			session_report(session, &summary);
 	}
+	connection->partial = false;
 	connection->view.in_done += RTSP_FRAME_HEAD + (uint64_t)frame.length;
 	publish(connection);
 	return true;
@@ -503,6 +507,7 @@ take_message(struct connection *connection, const uint8_t *data, size_t size)
 
 	switch (rtsp_parse(data, size, &request)) {
 	case RTSP_MORE:
+		connection->partial = true;
 		if (connection->request_begun_us == 0)
 			connection->request_begun_us =
 			    loop_now_us(connection->lane->loop);
@@ -580,8 +585,13 @@ process(struct connection *connection)
 			connection_close(connection, SESSION_CONNECTION_CLOSED);
 			return;
 		}
-		if (!take_message(connection, lane->input, (size_t)peeked))
+		connection->partial = false;
+		if (!take_message(connection, lane->input, (size_t)peeked)) {
+			if (connection->partial && connection->input_ended)
+				connection_close(
+				    connection, SESSION_CONNECTION_CLOSED);
 			return;
+		}
 	}
 	/* More may be there already: go on in the next turn. */
 	loop_timer_set(lane->loop, &connection->timer, loop_now_us(lane->loop),
@@ -597,6 +607,8 @@ ready(void *context, uint32_t events)
 		connection_close(connection, SESSION_CONNECTION_CLOSED);
 		return;
 	}
+	if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0)
+		connection->input_ended = true;
 	if ((events & EPOLLOUT) != 0 && connection->link.full) {
 		connection->link.full = false;
 		wake_sessions(connection);

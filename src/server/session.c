@@ -152,11 +152,17 @@ copy_text(char *out, size_t size, struct rtsp_text text)
 	out[length] = '\0';
 }
 
+/*
+ * For clients that need to be got back into step behind a jump (stream.c):
+ * FFmpeg and all that play by its libraries.  0 for the others.
+ */
 static uint32_t
-spare_stream(const struct asf_header *header)
+spare_stream(const struct asf_header *header, const char *user_agent)
 {
 	uint32_t stream = ASF_STREAMS - 1;
 
+	if (strncmp(user_agent, "Lavf", 4) != 0)
+		return 0;
 	while (stream > 0 && header->streams[stream].there)
 		stream--;
 	return stream;
@@ -191,13 +197,13 @@ session_new(struct lane *lane, struct titles_entry *title, uint32_t connection,
 	session->cold.connection = connection;
 	session->cold.title = titles_record(title);
 	session->cold.pair_lane = lane->number;
-	session->cold.spare_stream =
-	    spare_stream(title_header(titles_title(title)));
 	session->cold.peer = *peer;
 	session->cold.local = *local;
 	session->cold.created_wall_us = clock_wall_us();
 	copy_text(session->cold.user_agent, sizeof(session->cold.user_agent),
 	    user_agent);
+	session->cold.spare_stream = spare_stream(
+	    title_header(titles_title(title)), session->cold.user_agent);
 	lane_random(session->cold.id, sizeof(session->cold.id));
 	session_enter(session, TABLE_SESSION_INIT);
 	session_hear(session);

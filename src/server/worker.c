@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -276,6 +275,7 @@ sweep(void *context, uint64_t now_us)
 			connection_sweep(lane->connections[record], now_us);
 	titles_sweep(lane->titles, now_us);
 	lane_tell_again(lane);
+	log_flush();
 	loop_timer_set(
 	    lane->loop, &worker->sweep, now_us + SWEEP_US, sweep, worker);
 }
@@ -361,14 +361,6 @@ listen_to_master(void *context, uint32_t events)
 	}
 }
 
-static void
-handle_signal(void *context, int signal)
-{
-	(void)context;
-	if (signal == SIGUSR1)
-		(void)log_reopen();
-}
-
 /* --- birth ------------------------------------------------------------------
  */
 
@@ -433,15 +425,10 @@ static int
 watch_everything(struct worker *worker)
 {
 	struct lane *lane = &worker->lane;
-	sigset_t signals;
 	int error;
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGUSR1);
 	loop_after(lane->loop, after_turn, worker);
-	if ((error = loop_signals(
-		 lane->loop, &signals, handle_signal, worker)) != 0 ||
-	    (error = loop_add(lane->loop, &worker->channel, lane->channel,
+	if ((error = loop_add(lane->loop, &worker->channel, lane->channel,
 		 EPOLLIN, listen_to_master, worker)) != 0 ||
 	    (error = loop_add(lane->loop, &worker->reader,
 		 reader_fd(lane->reader), EPOLLIN, collect, worker)) != 0 ||
@@ -523,6 +510,7 @@ worker_run(const struct worker_birth *birth)
 	if (error != 0)
 		log_error("worker", "lane %" PRIu32 ": %s", birth->lane,
 		    strerror(-error));
+	log_flush();
 	free_parts(worker);
 	return error == 0 ? 0 : 1;
 }
