@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "server/fdstore.h"
 #include "server/methods.h"
+#include "server/play.h"
 
 /* Requests answered in one go, before others get their turn. */
 #define REQUESTS_PER_TURN 16
@@ -48,7 +49,7 @@ struct connection {
 	bool stalled; /* in the lane's list: waits for a frame's end */
 	struct connection *stalled_next;
 	struct waiter waiter;
-	struct methods_seek *seek;
+	struct play_seek *seek;
 	uint64_t last_request_us, request_begun_us, linger_us;
 	struct session *sessions[TABLE_SESSIONS_PER_CONNECTION];
 	unsigned session_count;
@@ -117,7 +118,7 @@ connection_close(struct connection *connection, enum session_cause cause)
 	close_socket(connection);
 	loop_timer_clear(lane->loop, &connection->timer);
 	waiter_forget(&connection->waiter);
-	methods_seek_abandon(connection->seek);
+	play_seek_abandon(connection->seek);
 	leave_stalled(connection);
 	if (lane->large_owner == connection)
 		lane->large_owner = NULL;
@@ -362,7 +363,7 @@ log_request(const struct connection *connection,
 
 /* The reply is complete: it is published with its effect, then written. */
 static void
-reply(struct connection *connection, struct methods_exchange *exchange,
+reply(struct connection *connection, struct exchange *exchange,
     uint64_t input_bytes)
 {
 	struct lane *lane = connection->lane;
@@ -380,12 +381,12 @@ reply(struct connection *connection, struct methods_exchange *exchange,
 	table_counter_add(lane->table, lane->number, TABLE_REQUESTS, 1);
 }
 
-static struct methods_exchange
+static struct exchange
 exchange_for(struct connection *connection, const struct rtsp_message *request)
 {
 	struct lane *lane = connection->lane;
 
-	return (struct methods_exchange){
+	return (struct exchange){
 		.lane = lane,
 		.request = request,
 		.connection = connection->record,
@@ -417,9 +418,9 @@ static void
 refuse_request(
     struct connection *connection, const struct rtsp_message *request)
 {
-	struct methods_exchange exchange = exchange_for(connection, request);
+	struct exchange exchange = exchange_for(connection, request);
 
-	methods_refuse(&exchange, request->status);
+	(void)exchange_refuse(&exchange, request->status);
 	if (request->head_length == 0)
 		connection->phase = CONNECTION_LAST_REPLY;
 	reply(connection, &exchange,
@@ -431,7 +432,7 @@ static bool
 answer_request(
     struct connection *connection, const struct rtsp_message *request)
 {
-	struct methods_exchange exchange = exchange_for(connection, request);
+	struct exchange exchange = exchange_for(connection, request);
 	struct lane *lane = connection->lane;
 	uint64_t began_us = clock_monotonic_us();
 
@@ -439,7 +440,7 @@ answer_request(
 		connection->waiting = true;
 		return false;
 	}
-	methods_seek_abandon(connection->seek);
+	play_seek_abandon(connection->seek);
 	connection->seek = NULL;
 	if (large_outbox_is_taken(connection, exchange.reply.at))
 		return false;
