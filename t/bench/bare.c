@@ -21,6 +21,7 @@
 #define SIZES_MAX 4096
 #define RUN_MAX 40 /* packets to a GSO message: below 64 KiB */
 #define BATCH 512
+#define N_MAX 65536
 
 struct run { /* one sendmsg (packets of one size, a smaller last) or writev */
 	uint16_t segment;
@@ -36,6 +37,8 @@ static size_t
     message[SIZES_MAX + 1]; /* its first run; the next one's ends it */
 static size_t size_count, run_count, message_count;
 static uint64_t packets, bytes, failed;
+static struct sockaddr_in to[N_MAX];
+static int fds[N_MAX];
 
 static double
 clock_s(clockid_t clock)
@@ -87,21 +90,15 @@ cut_messages(double per, int tcp)
 	}
 }
 
-/* What the destination of message K, K modulo N, gets with it. */
-static size_t *
-message_of(uint64_t k, uint64_t n)
-{
-	return &message[(k / n + k % n) % message_count];
-}
-
+/* Messages K to END of all; K goes to destination K modulo N. */
 static void
-send_udp(int fd, struct sockaddr_in *to, uint64_t k, uint64_t end, uint64_t n)
+send_udp(uint64_t k, uint64_t end, uint64_t n)
 {
 	static struct mmsghdr headers[BATCH + SIZES_MAX];
 	unsigned fill = 0;
 
 	for (; k < end; k++) {
-		const size_t *of = message_of(k, n);
+		const size_t *of = &message[(k / n + k % n) % message_count];
 
 		for (size_t r = of[0]; r < of[1]; r++) {
 			headers[fill++].msg_hdr = (struct msghdr){ &to[k % n],
@@ -114,7 +111,7 @@ send_udp(int fd, struct sockaddr_in *to, uint64_t k, uint64_t end, uint64_t n)
 		if (fill < BATCH && k + 1 < end)
 			continue;
 		for (unsigned at = 0; at < fill;) {
-			int sent = sendmmsg(fd, headers + at, fill - at, 0);
+			int sent = sendmmsg(fds[0], headers + at, fill - at, 0);
 			failed += sent < 0;
 			at += sent < 0 ? 1 : (unsigned)sent;
 		}
@@ -123,10 +120,10 @@ send_udp(int fd, struct sockaddr_in *to, uint64_t k, uint64_t end, uint64_t n)
 }
 
 static void
-send_tcp(const int *fds, uint64_t k, uint64_t end, uint64_t n)
+send_tcp(uint64_t k, uint64_t end, uint64_t n)
 {
 	for (; k < end; k++) {
-		const size_t *of = message_of(k, n);
+		const size_t *of = &message[(k / n + k % n) % message_count];
 
 		for (size_t r = of[0]; r < of[1]; r++) {
 			ssize_t sent =
@@ -151,11 +148,11 @@ main(int argc, char **argv)
 	while (fscanf(file, "%hu", &sizes[size_count]) == 1)
 		size_count += size_count + 1 < SIZES_MAX;
 	int tcp = argv[1][0] == 't';
-	uint64_t n = strtoul(argv[2], NULL, 10), done = 0;
+	uint64_t n = strtoul(argv[2], NULL, 10) % N_MAX, done = 0;
 	cut_messages(atof(argv[4]), tcp);
+	if (n == 0 || message_count == 0)
+		errx(2, "nothing to send");
 
-	struct sockaddr_in *to = calloc(n, sizeof(*to));
-	int *fds = calloc(n, sizeof(*fds));
 	for (size_t i = 0; i < n; i++) {
 		int port = atoi(argv[8 + i % (size_t)(argc - 8)]);
 
@@ -182,9 +179,9 @@ main(int argc, char **argv)
 		uint64_t due = (uint64_t)(took / gap);
 
 		if (tcp)
-			send_tcp(fds, done, due, n);
+			send_tcp(done, due, n);
 		else
-			send_udp(fds[0], to, done, due, n);
+			send_udp(done, due, n);
 		done = due;
 		at += atof(argv[7]) / 1e3;
 		struct timespec until = { (time_t)at, 0 };

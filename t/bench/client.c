@@ -25,6 +25,7 @@ client_fail(struct client *client, const char *format, ...)
 	if (client->state == CLIENT_FAILED)
 		return;
 	va_start(arguments, format);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is not */
 	vsnprintf(client->failure_text, sizeof(client->failure_text), format,
 	    arguments);
 	va_end(arguments);
@@ -79,6 +80,7 @@ static void __attribute__((format(printf, 4, 5))) ask(struct client *client,
 	int size;
 
 	va_start(arguments, headers);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is not */
 	vsnprintf(more, sizeof(more), headers, arguments);
 	va_end(arguments);
 	size = snprintf(text, sizeof(text),
@@ -410,8 +412,8 @@ take_text(struct client *client, const uint8_t *data, size_t size)
 
 	if (had + size >= TEXT_MAX)
 		size = TEXT_MAX - 1 - had;
-	text = realloc(client->text, had + size + 1);
-	if (text == NULL || size == 0) {
+	text = size == 0 ? NULL : realloc(client->text, had + size + 1);
+	if (text == NULL) {
 		client_fail(client, "reply too long");
 		return 0;
 	}

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <linux/sock_diag.h>
 #include <netinet/udp.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -60,7 +59,7 @@ udp_bind(uint16_t number)
 static uint16_t
 udp_number(int fd)
 {
-	struct sockaddr_in address;
+	struct sockaddr_in address = { .sin_port = 0 };
 	socklen_t size = sizeof(address);
 
 	if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
@@ -68,14 +67,11 @@ udp_number(int fd)
 	return ntohs(address.sin_port);
 }
 
-struct port *
-port_open(bool gro)
+void
+port_open(struct port *port, bool gro)
 {
-	struct port *port = calloc(1, sizeof(*port));
 	int on = gro;
 
-	if (port == NULL)
-		err(1, "port");
 	for (unsigned tries = 0; tries < 1000; tries++) {
 		port->rtp = udp_bind(0);
 		if (port->rtp < 0)
@@ -86,7 +82,7 @@ port_open(bool gro)
 			if (port->rtcp >= 0) {
 				setsockopt(port->rtp, SOL_UDP, UDP_GRO, &on,
 				    sizeof(on));
-				return port;
+				return;
 			}
 		}
 		close(port->rtp);

@@ -23,8 +23,8 @@ struct port {
 	uint64_t packets, bytes, strays; /* strays: no flow has that SSRC */
 };
 
-/* Ends the program when it cannot. */
-struct port *port_open(bool gro);
+/* PORT is all zeros.  Ends the program when it cannot. */
+void port_open(struct port *port, bool gro);
 /* False: too many, or the SSRC is taken. */
 bool port_add(struct port *port, struct flow *flow);
 /* Take all that came; with COUNT_ONLY it is not looked at. */

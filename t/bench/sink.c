@@ -19,7 +19,7 @@
 #include "port.h"
 
 #define EVENTS_MAX 1024
-#define PORTS_MAX 1024
+#define PORTS_MAX 512
 
 static bool
 wait_tick(void)
@@ -45,25 +45,25 @@ print_result(uint64_t packets, uint64_t bytes, uint64_t drops)
 int
 sink_udp(size_t count, bool gro)
 {
-	static struct port *ports[PORTS_MAX];
+	static struct port ports[PORTS_MAX];
 	uint64_t packets = 0, bytes = 0, drops = 0;
 
 	if (count > PORTS_MAX)
 		errx(2, "at most %d ports", PORTS_MAX);
 	printf("{\"ports\": [");
 	for (size_t i = 0; i < count; i++) {
-		ports[i] = port_open(gro);
-		printf("%s%u", i > 0 ? ", " : "", ports[i]->number);
+		port_open(&ports[i], gro);
+		printf("%s%u", i > 0 ? ", " : "", ports[i].number);
 	}
 	printf("]}\n");
 	fflush(stdout);
 	while (wait_tick())
 		for (size_t i = 0; i < count; i++)
-			port_receive(ports[i], true);
+			port_receive(&ports[i], true);
 	for (size_t i = 0; i < count; i++) {
-		packets += ports[i]->packets;
-		bytes += ports[i]->bytes;
-		drops += port_drops(ports[i]);
+		packets += ports[i].packets;
+		bytes += ports[i].bytes;
+		drops += port_drops(&ports[i]);
 	}
 	print_result(packets, bytes, drops);
 	return 0;

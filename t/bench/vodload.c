@@ -28,6 +28,7 @@
 
 #define TICK_US 1000
 #define EVENTS_MAX 1024
+#define TITLE_MAX 256
 #define START_LIMIT_US 10000000
 /* A session whose media ended this long before its time has stalled. */
 #define STALL_MS 500
@@ -49,11 +50,11 @@ struct load {
 	struct options options;
 	struct sockaddr_in server;
 	char prefix[256]; /* rtsp://host:port/ */
-	char **titles;
+	char (*titles)[TITLE_MAX];
 	size_t title_count;
 	double *weights; /* of titles, summed up */
 	struct client *clients;
-	struct port **ports;
+	struct port *ports;
 	size_t port_count, started;
 	int starting, playing; /* epoll instances */
 	struct trace trace;
@@ -218,7 +219,7 @@ add_title(struct load *load, const char *title)
 	    load->titles, (load->title_count + 1) * sizeof(load->titles[0]));
 	if (load->titles == NULL)
 		err(1, "memory");
-	load->titles[load->title_count++] = strdup(title);
+	snprintf(load->titles[load->title_count++], TITLE_MAX, "%s", title);
 }
 
 static void
@@ -276,7 +277,7 @@ prepare(struct load *load)
 	    options->tcp ? 0 : (n + options->per_port - 1) / options->per_port;
 	load->ports = array(load->port_count + 1, sizeof(load->ports[0]));
 	for (size_t i = 0; i < load->port_count; i++)
-		load->ports[i] = port_open(options->gro);
+		port_open(&load->ports[i], options->gro);
 	for (size_t i = 0; i < n; i++) {
 		struct client *client = &load->clients[i];
 
@@ -284,7 +285,7 @@ prepare(struct load *load)
 		snprintf(client->url, sizeof(client->url), "%s%s", load->prefix,
 		    choose_title(load));
 		client->port =
-		    options->tcp ? NULL : load->ports[i / options->per_port];
+		    options->tcp ? NULL : &load->ports[i / options->per_port];
 		client->start_part = options->random_start ? drand48() : -1;
 		client->play_s =
 		    options->seconds + 5 + (double)(n - i) / options->rate;
@@ -361,7 +362,7 @@ read_playing(struct load *load)
 	int count;
 
 	for (size_t i = 0; i < load->port_count; i++)
-		port_receive(load->ports[i], false);
+		port_receive(&load->ports[i], false);
 	do {
 		count = epoll_wait(load->playing, events, EVENTS_MAX, 0);
 		for (int i = 0; i < count; i++)
@@ -401,7 +402,7 @@ look_around(struct load *load, uint64_t now_us)
 	size_t waiting = load->options.sessions - load->started;
 
 	for (size_t i = 0; i < load->port_count; i++)
-		port_drain_rtcp(load->ports[i]);
+		port_drain_rtcp(&load->ports[i]);
 	for (size_t i = 0; i < load->started; i++) {
 		struct client *client = &load->clients[i];
 
@@ -538,8 +539,8 @@ print_result(const struct load *load, const struct tally *tally)
 	uint64_t drops = 0, strays = 0;
 
 	for (size_t i = 0; i < load->port_count; i++) {
-		drops += port_drops(load->ports[i]);
-		strays += load->ports[i]->strays;
+		drops += port_drops(&load->ports[i]);
+		strays += load->ports[i].strays;
 	}
 	printf("{\"event\": \"result\", \"sessions\": %zu, \"playing\": %zu, "
 	       "\"failed\": %zu, \"complete\": %zu, \"on_time\": %zu, "
