@@ -52,7 +52,7 @@ const struct settings_row config_rows[] = {
 	    "Worker processes; 0: one per processor."),
 	ROW("reader_threads", SETTINGS_COUNT, reader_threads, "4", 1, 64, NULL,
 	    "Threads of a worker that wait for the disk."),
-	ROW("read_pool", SETTINGS_SIZE, read_pool_bytes, "16 MiB",
+	ROW("read_pool", SETTINGS_SIZE, read_pool_bytes, "64 MiB",
 	    MIB, 64 * GIB, NULL,
 	    "Memory of a worker for media read ahead."),
 	ROW("stall_timeout", SETTINGS_TIME, stall_timeout_us, "5 s",

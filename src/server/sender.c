@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 
 /* Items of one batch, and the bytes of their heads. */
-#define ITEMS_MAX 4096
+#define ITEMS_MAX 1024
 #define HEADS_BYTES (ITEMS_MAX * 32)
 #define COPIES_BYTES (640u * 1024)
 /* Sessions whose packets stand in one batch. */
@@ -88,6 +88,7 @@ enum gathered {
 	GATHERED_WAITS, /* for the disk; the waiter will call */
 	GATHERED_FULL, /* no room: send, then go on */
 	GATHERED_FAILED, /* the file cannot be read */
+	GATHERED_CHANGED, /* the file has become shorter */
 	GATHERED_LATE, /* over TCP, and the viewer too slow */
 };
 
@@ -235,7 +236,7 @@ gather_some(struct sender *sender, struct gathering *gathering, uint32_t wanted)
 	if (got == -EAGAIN)
 		return GATHERED_WAITS;
 	if (got <= 0)
-		return GATHERED_FAILED;
+		return got == -ESTALE ? GATHERED_CHANGED : GATHERED_FAILED;
 	sender->arena_used += (size_t)got * stride;
 	for (int i = 0; i < got && gathered == GATHERED_END; i++)
 		gathered = gather_packet(
@@ -324,19 +325,10 @@ go_on(struct sender *sender, struct session *session, enum gathered gathered,
 		break;
 	case GATHERED_WAITS:
 	case GATHERED_FAILED: /* reported by the caller */
+	case GATHERED_CHANGED:
 	case GATHERED_LATE:
 		break;
 	}
-}
-
-static void
-report_trouble(
-    struct sender *sender, struct session *session, enum gathered gathered)
-{
-	if (gathered == GATHERED_FAILED)
-		sender->report(session, SENDER_FILE_FAILED);
-	else if (gathered == GATHERED_LATE)
-		sender->report(session, SENDER_TOO_SLOW);
 }
 
 /* --- UDP ------------------------------------------------------------------ */
@@ -535,6 +527,25 @@ send_tcp(struct sender *sender, struct session *session)
 
 /* --- a turn --------------------------------------------------------------- */
 
+/* True: the session has ended. */
+static bool
+report_trouble(
+    struct sender *sender, struct session *session, enum gathered gathered)
+{
+	static const enum sender_outcome outcomes[] = {
+		[GATHERED_FAILED] = SENDER_FILE_FAILED,
+		[GATHERED_CHANGED] = SENDER_FILE_CHANGED,
+		[GATHERED_LATE] = SENDER_TOO_SLOW,
+	};
+
+	if (gathered != GATHERED_FAILED && gathered != GATHERED_CHANGED &&
+	    gathered != GATHERED_LATE)
+		return false;
+	flush_udp(sender);
+	sender->report(session, outcomes[gathered]);
+	return true;
+}
+
 static bool
 at_end(struct sender *sender, struct session *session)
 {
@@ -575,10 +586,8 @@ run_transport(struct sender *sender, uint32_t transport,
 		    at_end(sender, session))
 			continue;
 		gathered = send_due(sender, session);
-		if (gathered == GATHERED_FAILED || gathered == GATHERED_LATE) {
-			flush_udp(sender);
-			report_trouble(sender, session, gathered);
-		}
+		if (report_trouble(sender, session, gathered))
+			continue;
 		if (sender->batch_count == BATCH_MAX)
 			flush_udp(sender);
 	}

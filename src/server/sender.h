@@ -19,6 +19,7 @@ enum sender_outcome {
 	SENDER_BYE, /* end of stream: say BYE for it on its connection */
 	SENDER_TOO_SLOW, /* ends: the viewer takes less than the media's rate */
 	SENDER_FILE_FAILED, /* ends: the file cannot be read any more */
+	SENDER_FILE_CHANGED, /* ends: it is not what it was */
 	SENDER_BROKEN, /* ends: its connection cannot be written to */
 };
 typedef void sender_report(

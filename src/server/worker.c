@@ -59,6 +59,14 @@ struct worker {
 /* --- accepting ------------------------------------------------------------ */
 
 static void
+stop_listening(struct worker *worker)
+{
+	for (unsigned i = 0; i < worker->listener_count; i++)
+		loop_remove(worker->lane.loop, &worker->listeners[i].watch);
+	worker->listening = false;
+}
+
+static void
 accept_one(void *context, uint32_t events)
 {
 	struct listener *listener = context;
@@ -71,6 +79,10 @@ accept_one(void *context, uint32_t events)
 	/* One per wake-up: the others have theirs. */
 	fd = sock_accept(listener->fd, &peer, &local);
 	if (fd < 0) {
+		/* Until the next placement: it would be ready all the time. */
+		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ||
+		    fd == -ENOBUFS)
+			stop_listening(listener->worker);
 		if (fd != -EAGAIN && fd != -ECONNABORTED && fd != -EINTR)
 			log_warning(
 			    "worker", "accept failed: %s", strerror(-fd));
@@ -95,14 +107,6 @@ start_listening(struct worker *worker)
 		    accept_one, &worker->listeners[i]);
 	worker->listening = true;
 	return error;
-}
-
-static void
-stop_listening(struct worker *worker)
-{
-	for (unsigned i = 0; i < worker->listener_count; i++)
-		loop_remove(worker->lane.loop, &worker->listeners[i].watch);
-	worker->listening = false;
 }
 
 /* --- placement ------------------------------------------------------------ */
@@ -225,6 +229,7 @@ handle_outcome(struct session *session, enum sender_outcome outcome)
 	static const enum session_cause causes[] = {
 		[SENDER_TOO_SLOW] = SESSION_TOO_SLOW,
 		[SENDER_FILE_FAILED] = SESSION_FILE_FAILED,
+		[SENDER_FILE_CHANGED] = SESSION_FILE_CHANGED,
 		[SENDER_BROKEN] = SESSION_CONNECTION_CLOSED,
 	};
 
