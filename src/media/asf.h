@@ -18,12 +18,12 @@
 
 #define ASF_PACKET_LEAST 32
 #define ASF_PACKET_MOST 65536
-#define ASF_HEADER_MOST (16u * 1024 * 1024) /* art included */
+#define ASF_HEADER_MOST (UINT64_C(16) * 1024 * 1024) /* art included */
 #define ASF_STREAMS 128 /* numbers 1..127 */
 #define ASF_PAYLOADS_MAX 63
 #define ASF_OBJECT_BYTES 24 /* GUID and size */
 #define ASF_DATA_HEADER_BYTES 50
-#define ASF_PREROLL_MOST_MS (3600u * 1000)
+#define ASF_PREROLL_MOST_MS (UINT64_C(3600) * 1000)
 
 enum asf_kind { ASF_AUDIO, ASF_VIDEO, ASF_COMMAND, ASF_OTHER };
 

@@ -31,7 +31,7 @@
 #define TOP_OBJECTS_MOST 64
 #define INDEX_BYTES_MOST (56 + 6u * (1u << 20))
 /* An index behind data without a size is looked for in this much. */
-#define OPEN_END_BYTES (8u * 1024 * 1024)
+#define OPEN_END_BYTES (UINT64_C(8) * 1024 * 1024)
 /* The end of a title is looked for in this much of it. */
 #define TAIL_PACKETS 64
 #define TAIL_BYTES (512u * 1024)

@@ -23,19 +23,27 @@
 static const uint8_t simple_index[16] = { 0x90, 0x08, 0x00, 0x33, 0xb1, 0xe5,
 	0xcf, 0x11, 0x89, 0xf4, 0x00, 0xa0, 0xc9, 0x03, 0x49, 0xcb };
 
-static int
-key_add(struct keys *keys, uint32_t packet, const struct asf_payload *payload)
+static bool
+keys_make_room(struct keys *keys)
 {
 	size_t room = keys->room != 0 ? keys->room * 2 : 256;
 	struct key *grown;
 
-	if (keys->count == keys->room) {
-		grown = reallocarray(keys->keys, room, sizeof(*grown));
-		if (grown == NULL)
-			return -ENOMEM;
-		keys->keys = grown;
-		keys->room = room;
-	}
+	if (keys->count < keys->room)
+		return true;
+	grown = reallocarray(keys->keys, room, sizeof(*grown));
+	if (grown == NULL)
+		return false;
+	keys->keys = grown;
+	keys->room = room;
+	return true;
+}
+
+static int
+key_add(struct keys *keys, uint32_t packet, const struct asf_payload *payload)
+{
+	if (!keys_make_room(keys))
+		return -ENOMEM;
 	keys->keys[keys->count++] = (struct key){
 		.packet = packet,
 		.presentation_ms = payload->presentation_ms,

@@ -33,26 +33,28 @@ struct paths {
 	bool failed; /* no memory */
 };
 
-static void
-paths_add(struct paths *paths, const char *path)
+static bool
+paths_make_room(struct paths *paths)
 {
 	size_t room = paths->room != 0 ? paths->room * 2 : 256;
 	char **items;
 
-	if (paths->count == paths->room) {
-		items = reallocarray(paths->items, room, sizeof(*items));
-		if (items == NULL) {
-			paths->failed = true;
-			return;
-		}
-		paths->items = items;
-		paths->room = room;
-	}
-	paths->items[paths->count] = strdup(path);
-	if (paths->items[paths->count] == NULL)
-		paths->failed = true;
-	else
-		paths->count++;
+	if (paths->count < paths->room)
+		return true;
+	items = reallocarray(paths->items, room, sizeof(*items));
+	if (items == NULL)
+		return false;
+	paths->items = items;
+	paths->room = room;
+	return true;
+}
+
+static void
+paths_add(struct paths *paths, const char *path)
+{
+	paths->failed = !paths_make_room(paths) ||
+			(paths->items[paths->count] = strdup(path)) == NULL;
+	paths->count += !paths->failed;
 }
 
 static void
@@ -67,6 +69,15 @@ static int
 paths_compare(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void
+leave_out(const char *path, const char *why)
+{
+	char clean[PATH_BYTES];
+
+	source_text(path, clean, sizeof(clean));
+	fprintf(stderr, "vodasf: %s: left out: %s\n", clean, why);
 }
 
 /*
@@ -101,8 +112,8 @@ walk(int folder, const char *under, unsigned depth, struct paths *paths)
 		inner = openat(dirfd(directory), entry->d_name,
 		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (inner == -1 || depth == DEPTH_MOST) {
-			fprintf(stderr, "vodasf: %s: left out: %s\n", path,
-			    inner == -1 ? strerror(errno) : "too deep");
+			leave_out(
+			    path, inner == -1 ? strerror(errno) : "too deep");
 			if (inner != -1)
 				close(inner);
 			continue;

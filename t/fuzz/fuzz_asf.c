@@ -132,6 +132,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size <= 4096) {
 		uint8_t *exact = malloc(size + 1);
 
+		must(exact != NULL);
 		memcpy(exact, data, size);
 		check_packet(exact, (uint32_t)size);
 		asf_text(exact, size, text, sizeof(text));

@@ -12,6 +12,18 @@
 
 #include "asf_build.h"
 
+/* Memory of SIZE bytes and no more, so that a sanitizer sees overruns. */
+static uint8_t *
+exactly(const void *data, size_t size)
+{
+	uint8_t *bytes = malloc(size > 0 ? size : 1);
+
+	ck_assert_ptr_nonnull(bytes);
+	if (size > 0)
+		memcpy(bytes, data, size);
+	return bytes;
+}
+
 static const struct build_properties usual = {
 	.file_bytes = 12345,
 	.packets = 3,
@@ -255,7 +267,7 @@ START_TEST(a_preroll_above_an_hour_is_refused)
 {
 	struct build_properties properties = usual;
 
-	properties.preroll_ms = 3600 * 1000;
+	properties.preroll_ms = ASF_PREROLL_MOST_MS;
 	ck_assert_int_eq(parse_with(&properties), ASF_OK);
 	properties.preroll_ms++;
 	ck_assert_int_eq(parse_with(&properties), ASF_BAD_PREROLL);
@@ -497,8 +509,7 @@ START_TEST(every_cut_of_a_header_is_refused)
 	uint8_t *copy;
 
 	for (size_t size = 0; size < build.at; size++) {
-		copy = malloc(size + 1); /* so that a tool sees overruns */
-		memcpy(copy, build.data, size);
+		copy = exactly(build.data, size);
 		ck_assert_int_ne(asf_header_parse(copy, size, &header), ASF_OK);
 		free(copy);
 	}
@@ -1011,7 +1022,8 @@ END_TEST
 /* ASF-8: whatever the flag bytes say, what is parsed lies in the packet. */
 START_TEST(every_combination_of_length_types_stays_inside)
 {
-	uint8_t *packet = malloc(96), copy[96 + ASF_REWRITE_ROOM];
+	static const uint8_t zeros[96];
+	uint8_t *packet = exactly(zeros, 96), copy[96 + ASF_REWRITE_ROOM];
 	struct asf_packet parsed, again;
 	uint32_t seed = 1, length;
 	unsigned good = 0;
@@ -1106,9 +1118,8 @@ START_TEST(short_pieces_have_no_send_time)
 	uint32_t send_ms = 0;
 
 	for (size_t size = 0; size < 34; size++) {
-		uint8_t *piece = malloc(size + 1);
+		uint8_t *piece = exactly(longest, size);
 
-		memcpy(piece, longest, size);
 		ck_assert_int_eq(asf_packet_send_time(piece, size, &send_ms),
 		    ASF_BAD_PACKET);
 		free(piece);
@@ -1134,7 +1145,7 @@ index_of(
 	build_number(&build, 1, 4);
 	build_number(&build, count, 4);
 	for (unsigned i = 0; i < entries; i++) {
-		build_number(&build, i * 3, 4);
+		build_number(&build, UINT64_C(3) * i, 4);
 		build_number(&build, 1, 2);
 	}
 	build_end(&build, began);
