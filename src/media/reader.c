@@ -17,6 +17,8 @@
 #include "media/title.h"
 
 #define BUCKETS 1024 /* a power of two */
+/* Sweeps that a block survives unused. */
+#define IDLE_SWEEPS 15
 
 enum block_state { BLOCK_READING, BLOCK_READY, BLOCK_FAILED };
 
@@ -34,6 +36,7 @@ struct block {
 	struct waiter *waiters;
 	uint8_t *data;
 	size_t size;
+	unsigned used; /* the sweep before which it was used last */
 };
 
 struct job_queue {
@@ -53,6 +56,7 @@ struct reader {
 	struct block *buckets[BUCKETS];
 	struct block *newest, *oldest; /* by last use */
 	size_t pool_bytes, used_bytes;
+	unsigned sweeps;
 	struct waiter *room; /* wait for any block to be done */
 };
 
@@ -394,6 +398,7 @@ block_start(struct reader *reader, const struct title *title, uint32_t number)
 	*bucket = block;
 	use_link(reader, block);
 	reader->used_bytes += size;
+	block->used = reader->sweeps;
 	reader_submit(reader, &block->job);
 	return block;
 }
@@ -431,6 +436,7 @@ reader_packets(struct reader *reader, const struct title *title, uint32_t first,
 	}
 	use_unlink(reader, block);
 	use_link(reader, block);
+	block->used = reader->sweeps;
 	if (block->state == BLOCK_READING) {
 		waiter_add(&block->waiters, waiter);
 		return -EAGAIN;
@@ -461,4 +467,25 @@ reader_release(struct reader *reader, const struct title *title)
 		block_free(reader, block);
 	}
 	return true;
+}
+
+/* With RWF_NOWAIT the page cache has it by now, without it nobody else. */
+static unsigned
+patience(const struct block *block)
+{
+	return title_can_nowait(block->title) ? 1 : IDLE_SWEEPS;
+}
+
+void
+reader_sweep(struct reader *reader)
+{
+	struct block *block = reader->oldest, *newer;
+
+	reader->sweeps++;
+	for (; block != NULL; block = newer) {
+		newer = block->newer;
+		if (block->state != BLOCK_READING && block->waiters == NULL &&
+		    reader->sweeps - block->used > patience(block))
+			block_free(reader, block);
+	}
 }

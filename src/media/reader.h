@@ -55,5 +55,7 @@ int reader_packets(struct reader *reader, const struct title *title,
 /* The title is about to be closed: drop its blocks.  False: a read is running;
  * ask again later. */
 bool reader_release(struct reader *reader, const struct title *title);
+/* Once a second: gives back what was not used for a while. */
+void reader_sweep(struct reader *reader);
 
 #endif

@@ -279,6 +279,7 @@ sweep(void *context, uint64_t now_us)
 		if (lane->connections[record] != NULL)
 			connection_sweep(lane->connections[record], now_us);
 	titles_sweep(lane->titles, now_us);
+	reader_sweep(lane->reader);
 	lane_tell_again(lane);
 	log_flush();
 	loop_timer_set(
