@@ -157,6 +157,18 @@ begin_lingering(struct connection *connection)
 
 /* --- output --------------------------------------------------------------- */
 
+/* Before SESSION's first frame behind another's, or behind none. */
+static void
+announce_writer(struct transport_link *link, uint32_t session)
+{
+	struct connection *connection =
+	    CONTAINER_OF(link, struct connection, link);
+
+	connection->view.writer = session;
+	connection->view.out_done = link->written;
+	publish(connection);
+}
+
 static void
 wake_sessions(struct connection *connection)
 {
@@ -373,8 +385,11 @@ reply(struct connection *connection, struct exchange *exchange,
 	connection->view.in_done += input_bytes;
 	connection->last_request_us = loop_now_us(lane->loop);
 	connection->request_begun_us = 0;
-	for (unsigned i = 0; i < connection->session_count; i++)
+	for (unsigned i = 0; i < connection->session_count; i++) {
 		session_hear(connection->sessions[i]);
+		if (connection->sessions[i] != exchange->changed)
+			session_publish_hot(connection->sessions[i]);
+	}
 	if (exchange->changed != NULL)
 		session_publish(exchange->changed);
 	publish(connection);
@@ -648,6 +663,8 @@ connection_open(struct lane *lane, int fd, const union sock_address *peer,
 	connection->lane = lane;
 	connection->fd = fd;
 	connection->link.fd = fd;
+	connection->link.announced = TABLE_NONE;
+	connection->link.announce = announce_writer;
 	connection->link.progress_us = loop_now_us(lane->loop);
 	connection->last_request_us = connection->link.progress_us;
 	connection->waiter.ready = wait_over;
