@@ -467,6 +467,10 @@ write_frames(struct sender *sender, struct gathering *gathering)
 	struct msghdr message = { .msg_iov = sender->vectors };
 	ssize_t taken;
 
+	if (link->announced != gathering->session->record) {
+		link->announced = gathering->session->record;
+		link->announce(link, link->announced);
+	}
 	for (size_t i = 0; i < output->item_count; i++)
 		all += stream_item_bytes(&output->items[i]);
 	message.msg_iovlen = transport_frames(output->items, output->item_count,

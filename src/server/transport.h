@@ -39,6 +39,10 @@ struct transport_link {
 	bool full; /* it takes no more until EPOLLOUT */
 	bool outbox; /* a reply is being written: no media before its end */
 	void *writer; /* whose frame is half written; NULL: at a boundary */
+	/* The session record whose frames the table says follow the boundary,
+	 * and what says it: at a boundary, before the first of them. */
+	uint32_t announced;
+	void (*announce)(struct transport_link *link, uint32_t session);
 };
 
 struct transport_counts { /* since transport_new() */
