@@ -5,7 +5,6 @@
  * are those that the viewer gets next, byte for byte.
  */
 #include <check.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +12,9 @@
 
 #include "base/base.h"
 #include "base/loop.h"
-#include "media/title.h"
-#include "served.h"
-#include "server/stream.h"
+#include "moment.h"
 #include "unit/asf_build.h"
 
-#define BUILT_MAX 160
-#define BUILT_BYTES (4 + RTP_HEADERS_BYTES + 8948)
 /* A title whose packets are more fragments than the server sends at once. */
 #define BIG_PACKET 60000u
 #define BIG_PACKETS 64u
@@ -28,233 +23,7 @@
 
 static struct served served;
 
-/* What another process sees of a session. */
-struct moment {
-	struct table_session hot;
-	struct table_session_cold cold;
-	struct table_title title;
-	struct table_connection connection;
-};
-
-static struct built {
-	unsigned flow;
-	bool rtcp;
-	size_t size;
-	uint8_t bytes[BUILT_BYTES];
-} built[BUILT_MAX];
-static size_t built_count;
-
-static void
-read_moment(uint32_t record, struct moment *out)
-{
-	ck_assert(
-	    table_read(served.table, 0, TABLE_SESSION, record, &out->hot));
-	ck_assert(table_read(
-	    served.table, 0, TABLE_SESSION_COLD, record, &out->cold));
-	ck_assert(table_read(
-	    served.table, 0, TABLE_TITLE, out->cold.title, &out->title));
-	ck_assert(table_read(served.table, 0, TABLE_CONNECTION,
-	    out->cold.connection, &out->connection));
-	ck_assert_uint_eq(out->hot.state, TABLE_USED);
-}
-
-/*
- * Where the session's next frame begins in what the connection carries: where
- * its own last one ended, or behind the replies that followed it.
- */
-static uint64_t
-boundary(const struct moment *moment)
-{
-	return MAX_OF(moment->hot.out_done,
-	    moment->connection.out_done + moment->connection.outbox_bytes);
-}
-
-/* The file that the record names, and it is the one that was opened. */
-static struct title *
-open_title(const struct moment *moment)
-{
-	const struct title_identity *identity;
-	int root = open(served.media, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	enum asf_result reason;
-	struct title *title;
-
-	ck_assert_int_eq(
-	    title_open(root, moment->title.path, &title, &reason), 0);
-	close(root);
-	identity = title_identity(title);
-	ck_assert_uint_eq(identity->inode, moment->title.inode);
-	ck_assert_uint_eq(identity->bytes, moment->title.bytes);
-	ck_assert_uint_eq(
-	    identity->change_time_us, moment->title.change_time_us);
-	return title;
-}
-
-static void
-take_item(const struct stream_item *item)
-{
-	struct built *next = &built[built_count++];
-	uint8_t *at = next->bytes;
-
-	ck_assert_uint_le(stream_item_bytes(item), sizeof(next->bytes));
-	next->flow = item->flow;
-	next->rtcp = item->rtcp;
-	next->size = stream_item_bytes(item);
-	memcpy(at, item->head, item->head_bytes);
-	at += item->head_bytes;
-	if (item->body_bytes > 0)
-		memcpy(at, item->body, item->body_bytes);
-	if (item->padding > 0) { /* RFC 3550 5.1 */
-		memset(at + item->body_bytes, 0, item->padding);
-		next->bytes[next->size - 1] = item->padding;
-	}
-}
-
-/* The next LIMIT packets and reports of a session, fewer at the end. */
-static void
-build(const struct moment *moment, size_t limit)
-{
-	static uint8_t heads[BUILT_MAX * STREAM_HEAD_MAX];
-	static uint8_t copies[(TABLE_FLOWS_MAX + 1) *
-			      (ASF_PACKET_MOST + ASF_REWRITE_ROOM)];
-	static uint8_t room[ASF_REWRITE_ROOM + ASF_PACKET_MOST];
-	struct stream_item items[BUILT_MAX];
-	struct stream_output output = { .items = items,
-		.heads = heads,
-		.heads_size = sizeof(heads),
-		.copies = copies,
-		.copies_size = sizeof(copies) };
-	struct table_session hot = moment->hot;
-	struct title *title = open_title(moment);
-	uint32_t bytes = title_packet_bytes(title), send_ms;
-	uint8_t *packet = room + ASF_REWRITE_ROOM;
-
-	built_count = 0;
-	while (built_count < limit && hot.packet < hot.end_packet) {
-		ck_assert_int_eq(
-		    title_read_packets(title, hot.packet, 1, packet, bytes), 1);
-		ck_assert_int_eq(
-		    asf_packet_send_time(packet, bytes, &send_ms), ASF_OK);
-		stream_output_reset(&output);
-		output.item_limit = limit - built_count;
-		(void)stream_emit(
-		    &hot, &moment->cold, packet, bytes, send_ms, &output);
-		for (size_t i = 0; i < output.item_count; i++)
-			take_item(&items[i]);
-	}
-	title_close(title);
-}
-
-/* --- what arrives --------------------------------------------------------- */
-
-static uint16_t
-sequence_of(const uint8_t *packet)
-{
-	return (uint16_t)(packet[2] << 8 | packet[3]);
-}
-
-/* RTP by its sequence number, a report by its RTP timestamp. */
-static bool
-means_the_same(const struct built *wanted, const struct viewer_packet *packet)
-{
-	if (packet->flow != wanted->flow || packet->rtcp != wanted->rtcp)
-		return false;
-	if (!wanted->rtcp)
-		return sequence_of(packet->bytes) == sequence_of(wanted->bytes);
-	return packet->size == wanted->size &&
-	       memcmp(packet->bytes + 16, wanted->bytes + 16, 4) == 0;
-}
-
-static const struct viewer_packet *
-find_arrived(const struct viewer *viewer, const struct built *wanted)
-{
-	for (size_t i = viewer->packet_count; i-- > 0;)
-		if (means_the_same(wanted, &viewer->packets[i]))
-			return &viewer->packets[i];
-	return NULL;
-}
-
-static void
-expect_datagrams(struct viewer *viewer)
-{
-	for (size_t i = 0; i < built_count; i++) {
-		const struct viewer_packet *packet;
-
-		while ((packet = find_arrived(viewer, &built[i])) == NULL)
-			viewer_take_packets(viewer, 1);
-		ck_assert_uint_eq(packet->size, built[i].size);
-		ck_assert_mem_eq(packet->bytes, built[i].bytes, packet->size);
-	}
-}
-
-/* Nothing lies between what came and what was built. */
-static void
-expect_no_gap(const struct viewer *viewer, const struct moment *moment)
-{
-	for (unsigned flow = 0; flow < moment->hot.flow_count; flow++) {
-		const struct viewer_packet *last = NULL;
-
-		for (size_t i = 0; i < viewer->packet_count; i++)
-			if (viewer->packets[i].flow == flow &&
-			    !viewer->packets[i].rtcp)
-				last = &viewer->packets[i];
-		if (last == NULL)
-			continue;
-		/* Behind it, or before it: sent and not yet published. */
-		ck_assert_int_le((int16_t)(moment->hot.flows[flow].sequence -
-					   sequence_of(last->bytes)),
-		    1);
-	}
-}
-
-/* From the boundary that the record names, frame behind frame. */
-static void
-expect_frames(struct viewer *viewer, const struct moment *moment)
-{
-	uint64_t at = boundary(moment);
-
-	for (size_t i = 0; i < built_count; i++) {
-		while (viewer->stream_bytes < at + built[i].size)
-			viewer_take_packets(viewer, 1);
-		ck_assert_mem_eq(
-		    viewer->stream + at, built[i].bytes, built[i].size);
-		at += built[i].size;
-	}
-}
-
-/*
- * The worker stands still: what it has sent arrives.  Over TCP up to the
- * boundary, and one byte more if there is one.
- */
-static void
-drain(struct viewer *viewer, const struct moment *moment)
-{
-	uint64_t until = viewer->tcp ? boundary(moment) : 0;
-
-	while (viewer->tcp && viewer->stream_bytes < until)
-		ck_assert(viewer_take(viewer, SERVED_PATIENCE_MS));
-	while (viewer_take(viewer, viewer->tcp ? 100 : 0) &&
-	       !(viewer->tcp && viewer->stream_bytes > until))
-		;
-}
-
-/* The worker stands still: build COUNT packets, and see them come. */
-static void
-compare_frozen(struct viewer *viewer, size_t count, void (*go)(void))
-{
-	struct moment moment;
-
-	read_moment(viewer_record(viewer), &moment);
-	if (!viewer->tcp) {
-		drain(viewer, &moment);
-		expect_no_gap(viewer, &moment);
-	}
-	build(&moment, count);
-	go();
-	if (viewer->tcp)
-		expect_frames(viewer, &moment);
-	else
-		expect_datagrams(viewer);
-}
+static struct built_list built;
 
 static void
 thaw(void)
@@ -268,12 +37,26 @@ let_go(void)
 	served_let_go(&served);
 }
 
+/* The worker stands still: build COUNT packets, and see them come. */
+static void
+compare_frozen(struct viewer *viewer, size_t count, void (*go)(void))
+{
+	struct moment moment;
+
+	moment_read(viewer, &moment);
+	if (!viewer->tcp)
+		moment_drain(viewer, &moment);
+	moment_build(&served, &moment, count, &built);
+	go();
+	moment_expect(viewer, &moment, &built);
+}
+
 static void
 compare_now(struct viewer *viewer, size_t count)
 {
 	served_freeze(&served);
 	compare_frozen(viewer, count, thaw);
-	ck_assert_uint_eq(built_count, count);
+	ck_assert_uint_eq(built.count, count);
 }
 
 /* --- media ---------------------------------------------------------------- */
@@ -372,7 +155,7 @@ END_TEST
 static uint32_t
 packet_of_reports(const struct moment *moment)
 {
-	struct title *title = open_title(moment);
+	struct title *title = moment_title(&served, moment);
 	uint32_t packet = moment->hot.packet, send_ms = 0;
 
 	for (; send_ms < moment->hot.sr_due_ms; packet++)
@@ -389,17 +172,17 @@ freeze_before_reports(struct viewer *viewer)
 	struct moment moment;
 	uint32_t wanted;
 
-	read_moment(viewer_record(viewer), &moment);
+	moment_read(viewer, &moment);
 	wanted = packet_of_reports(&moment);
 	while (moment.hot.packet != wanted) {
 		viewer_take_packets(viewer, 1);
-		read_moment(viewer_record(viewer), &moment);
+		moment_read(viewer, &moment);
 		if (moment.hot.packet > wanted)
 			wanted = packet_of_reports(&moment);
 		if (moment.hot.packet != wanted)
 			continue;
 		served_freeze(&served);
-		read_moment(viewer_record(viewer), &moment);
+		moment_read(viewer, &moment);
 		if (moment.hot.packet != wanted)
 			served_thaw(&served);
 	}
@@ -417,7 +200,7 @@ START_TEST(a_report_that_stands_before_a_packet_is_known)
 	viewer_take_packets(&viewer, 5);
 	freeze_before_reports(&viewer);
 	compare_frozen(&viewer, 12, thaw);
-	ck_assert(built[0].rtcp);
+	ck_assert(built.at[0].rtcp);
 	viewer_close(&viewer);
 }
 END_TEST
@@ -427,7 +210,7 @@ plays(void *context)
 {
 	struct moment moment;
 
-	read_moment(viewer_record(context), &moment);
+	moment_read(context, &moment);
 	return moment.hot.session_state == TABLE_SESSION_PLAYING;
 }
 
@@ -448,8 +231,8 @@ START_TEST(the_first_packet_behind_a_jump_is_known_before_the_reply)
 	viewer_ask(&viewer, "PLAY", 0, "Range: npt=0-\r\n", 200);
 	viewer_take_packets(&viewer, 20);
 	viewer_ask(&viewer, "PAUSE", 0, "", 200);
-	read_moment(viewer_record(&viewer), &moment);
-	drain(&viewer, &moment);
+	moment_read(&viewer, &moment);
+	moment_drain(&viewer, &moment);
 	came = viewer.packet_count;
 	if (!served_trace(&served)) {
 		fputs("record: may not trace, left out\n", stderr);
@@ -461,11 +244,11 @@ START_TEST(the_first_packet_behind_a_jump_is_known_before_the_reply)
 	(void)viewer_take(&viewer, 0);
 	ck_assert_uint_eq(viewer.packet_count, came);
 	ck_assert_uint_lt(viewer.replies, viewer.sequence);
-	read_moment(viewer_record(&viewer), &moment);
+	moment_read(&viewer, &moment);
 	ck_assert_int_eq(moment.hot.item, 0);
 	ck_assert((moment.cold.spare_stream != 0) == (_i % 2 == 1));
 	compare_frozen(&viewer, 40, let_go);
-	ck_assert(built[0].rtcp);
+	ck_assert(built.at[0].rtcp);
 	viewer_close(&viewer);
 }
 END_TEST
@@ -475,7 +258,7 @@ in_a_packet(void *context)
 {
 	struct moment moment;
 
-	read_moment(viewer_record(context), &moment);
+	moment_read(context, &moment);
 	return moment.hot.session_state == TABLE_SESSION_PLAYING &&
 	       moment.hot.item > 0;
 }
@@ -504,11 +287,11 @@ START_TEST(the_next_fragment_of_a_packet_is_known_over_udp)
 			break;
 		}
 		served_run_until(&served, in_a_packet, &viewer);
-		read_moment(viewer_record(&viewer), &moment);
+		moment_read(&viewer, &moment);
 		compare_frozen(&viewer, 100, let_go);
 		/* Not the first fragment: its offset says so. */
 		ck_assert_mem_ne(
-		    built[0].bytes + RTP_HEADER_BYTES + 1, "\0\0\0", 3);
+		    built.at[0].bytes + RTP_HEADER_BYTES + 1, "\0\0\0", 3);
 	}
 	viewer_close(&viewer);
 }
@@ -524,8 +307,8 @@ wait_until_full(const struct viewer *viewer)
 
 	do {
 		usleep(1000);
-		read_moment(viewer_record(viewer), &moment);
-		title = open_title(&moment);
+		moment_read(viewer, &moment);
+		title = moment_title(&served, &moment);
 		ck_assert_int_eq(
 		    title_send_ms(title, moment.hot.packet, &send_ms), 0);
 		title_close(title);
@@ -552,9 +335,9 @@ START_TEST(the_rest_of_half_a_frame_is_known)
 		viewer_take_packets(&viewer, 5);
 		wait_until_full(&viewer);
 		served_freeze(&served);
-		read_moment(viewer_record(&viewer), &moment);
-		drain(&viewer, &moment);
-		halves += viewer.stream_bytes > boundary(&moment);
+		moment_read(&viewer, &moment);
+		moment_drain(&viewer, &moment);
+		halves += viewer.stream_bytes > moment_boundary(&moment);
 		fragments += moment.hot.item > 0;
 		compare_frozen(&viewer, 30, thaw);
 	}
@@ -590,7 +373,7 @@ START_TEST(of_two_sessions_on_a_connection_the_writer_is_known)
 		served_freeze(&served);
 		for (unsigned j = 0; j < 2; j++) {
 			strcpy(viewer.session, sessions[j]);
-			read_moment(viewer_record(&viewer), &moments[j]);
+			moment_read(&viewer, &moments[j]);
 		}
 		writer = moments;
 		strcpy(viewer.session, sessions[0]);
@@ -600,14 +383,14 @@ START_TEST(of_two_sessions_on_a_connection_the_writer_is_known)
 		}
 		ck_assert_uint_eq(
 		    writer->connection.writer, viewer_record(&viewer));
-		drain(&viewer, writer);
-		halves += viewer.stream_bytes > boundary(writer);
+		moment_drain(&viewer, writer);
+		halves += viewer.stream_bytes > moment_boundary(writer);
 		/* ... follow; how many of them is a matter of time. */
-		build(writer, 1);
+		moment_build(&served, writer, 1, &built);
 		thaw();
-		for (unsigned j = 0; j < built_count; j++)
-			built[j].flow = (unsigned)(writer - moments);
-		expect_frames(&viewer, writer);
+		for (unsigned j = 0; j < built.count; j++)
+			built.at[j].flow = (unsigned)(writer - moments);
+		moment_expect(&viewer, writer, &built);
 	}
 	ck_assert_uint_gt(halves, 0);
 	viewer_close(&viewer);
@@ -624,11 +407,11 @@ START_TEST(every_request_moves_the_deadline_in_the_record)
 	viewer_setup(&viewer, 1, 0);
 	viewer_ask(&viewer, "PLAY", 0, "Range: npt=0-\r\n", 200);
 	viewer_ask(&viewer, "PAUSE", 0, "", 200);
-	read_moment(viewer_record(&viewer), &before);
+	moment_read(&viewer, &before);
 	usleep(50 * 1000);
 	asked_us = clock_monotonic_us();
 	viewer_ask(&viewer, "GET_PARAMETER", 0, "", 200);
-	read_moment(viewer_record(&viewer), &after);
+	moment_read(&viewer, &after);
 	ck_assert_uint_ge(
 	    after.hot.deadline_us, before.hot.deadline_us + 40 * US_PER_MS);
 	/* The loop's time is that of its turn: hardly before we asked. */
