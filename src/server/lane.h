@@ -22,7 +22,7 @@
 /* A request head, or an interleaved frame that is worth reading. */
 #define LANE_INPUT_BYTES 16384
 /* Packets of one gathering: read, cut, sent, forgotten. */
-#define LANE_ARENA_BYTES (512u * 1024)
+#define LANE_ARENA_BYTES (256u * 1024)
 
 struct connection;
 struct session;
@@ -54,7 +54,8 @@ struct lane {
 	struct connection
 	    *large_owner; /* whose reply stands in the large outbox */
 	struct connection *stalled; /* list: waits for the end of a frame */
-	struct lane_drop *drops; /* list: to be told to the master */
+	struct lane_drop *drops, **drops_end; /* list: to be told to the
+					       * master, the oldest first */
 	struct session *due; /* list: what has packets to send in this turn */
 	uint8_t *input; /* LANE_INPUT_BYTES; a peeked request */
 	uint8_t *reply; /* TABLE_LARGE_OUTBOX_BYTES; a reply being written */

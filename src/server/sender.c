@@ -18,7 +18,7 @@
 #define BATCH_MAX 1024
 /* Of one session in one turn: packets read at a time, and vectors of a writev.
  */
-#define READ_BYTES_MAX (256u * 1024)
+#define READ_BYTES_MAX (128u * 1024)
 #define READ_PACKETS_MAX 64u
 #define VECTORS_MAX 1024
 #define TCP_ITEMS_MAX (VECTORS_MAX / 2)
@@ -111,9 +111,9 @@ static uint32_t
 packets_wanted(const struct sender *sender, const struct session *session)
 {
 	const struct title *title = titles_title(session->title);
-	uint64_t bits =
-	    title_average_bps(title) / 1000 * session->hot.speed_milli / 1000 *
-	    (sender->lane->config->send_ahead_us + 2 * LOOP_TICK_US) / 1000;
+	uint64_t bits = title_average_bps(title) / 1000 *
+			session->hot.speed_milli / 1000 *
+			sender->lane->config->send_ahead_us / 1000;
 	uint64_t packets = bits / 8 / title_packet_bytes(title) + 2;
 
 	packets = MIN_OF(packets, READ_PACKETS_MAX);
