@@ -49,15 +49,14 @@ lane_tell_dropped(struct lane *lane, uint32_t connection, uint64_t cookie)
 	};
 	struct lane_drop *drop;
 
-	/* In order: a record is used again only after its last end was told. */
-	lane_tell_again(lane);
+	lane_tell_again(lane); /* in order: those that wait go first */
 	if (lane->drops == NULL && tell(lane, &message))
 		return;
 	if ((drop = malloc(sizeof(*drop))) == NULL)
 		return; /* the master finds out by the cookie */
-	drop->message = message;
-	drop->next = lane->drops;
-	lane->drops = drop;
+	*drop = (struct lane_drop){ .message = message };
+	*(lane->drops == NULL ? &lane->drops : lane->drops_end) = drop;
+	lane->drops_end = &drop->next;
 }
 
 void
