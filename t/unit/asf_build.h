@@ -47,6 +47,8 @@ struct build {
 	"\x40\x9e\x69\xf8\x4d\x5b\xcf\x11\xa8\xfd\0\x80\x5f\x5c\x44\x2b"
 #define DISK_VIDEO                                                             \
 	"\xc0\xef\x19\xbc\x4d\x5b\xcf\x11\xa8\xfd\0\x80\x5f\x5c\x44\x2b"
+#define DISK_COMMAND                                                           \
+	"\xc0\xcf\xda\x59\xe6\x59\xd0\x11\xa3\xac\0\xa0\xc9\x03\x48\xf6"
 #define DISK_NO_CORRECTION                                                     \
 	"\0\x57\xfb\x20\x55\x5b\xcf\x11\xa8\xfd\0\x80\x5f\x5c\x44\x2b"
 
@@ -200,6 +202,15 @@ build_video(struct build *build, unsigned number)
 	build_number(build, 24, 2);
 	build_bytes(build, "WMV2", 4);
 	build_zeros(build, 20);
+	build_end(build, began);
+}
+
+static inline void
+build_command(struct build *build, unsigned number)
+{
+	size_t began = build_begin(build, DISK_STREAM_PROPERTIES);
+
+	build_stream_front(build, DISK_COMMAND, number, 0);
 	build_end(build, began);
 }
 
