@@ -56,7 +56,8 @@ struct lane {
 	struct connection *stalled; /* list: waits for the end of a frame */
 	struct lane_drop *drops, **drops_end; /* list: to be told to the
 					       * master, the oldest first */
-	struct session *due; /* list: what has packets to send in this turn */
+	/* Lists by enum table_transport: what has packets to send in this turn. */
+	struct session *due[2];
 	uint8_t *input; /* LANE_INPUT_BYTES; a peeked request */
 	uint8_t *reply; /* TABLE_LARGE_OUTBOX_BYTES; a reply being written */
 };

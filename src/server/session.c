@@ -240,10 +240,16 @@ log_ended(const struct session *session, enum session_cause cause)
 	    session_cause_text(cause));
 }
 
+static struct session **
+due_list(struct session *session)
+{
+	return &session->lane->due[session->cold.transport == TABLE_TCP];
+}
+
 static void
 leave_due_list(struct session *session)
 {
-	struct session **at = &session->lane->due;
+	struct session **at = due_list(session);
 
 	if (!session->due)
 		return;
@@ -487,11 +493,13 @@ session_rate_bps(const struct session *session, uint32_t speed_milli)
 void
 session_set_due(struct session *session)
 {
+	struct session **list = due_list(session);
+
 	if (session->due)
 		return;
 	session->due = true;
-	session->due_next = session->lane->due;
-	session->lane->due = session;
+	session->due_next = *list;
+	*list = session;
 }
 
 static void
