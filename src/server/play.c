@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/quirks.h"
+
 #define LEAST_SPEED_MILLI 100
 
 struct play_seek {
@@ -87,6 +89,7 @@ seek_start(struct exchange *exchange, const struct session *session,
 	    sizeof(seek->wanted.bits));
 	seek->job.work = seek_work;
 	seek->job.done = seek_done;
+	seek->job.group = titles_group(seek->title);
 	seek->running = true;
 	waiter_add(&seek->waiters, exchange->waiter);
 	*exchange->seek = seek;
@@ -96,7 +99,7 @@ seek_start(struct exchange *exchange, const struct session *session,
 
 /* Where to begin and end; what PLAY is about. */
 struct play {
-	bool has_range, goes_on;
+	bool has_range, has_end, goes_on;
 	uint64_t start_us, end_us;
 	uint32_t speed_milli;
 	uint32_t packet, send_ms, end_packet;
@@ -119,7 +122,8 @@ find_range(const struct exchange *exchange, const struct session *session,
 	}
 	if (rtsp_parse_range(header, &range) != RTSP_RANGE_OK)
 		return RTSP_INVALID_RANGE;
-	if (range.has_end && range.end_us < duration_us)
+	play->has_end = range.has_end && range.end_us < duration_us;
+	if (play->has_end)
 		play->end_us = range.end_us;
 	if (!range.has_start) {
 		play->goes_on = true;
@@ -224,19 +228,28 @@ put_rtp_info(struct exchange *exchange, const struct session *session,
 }
 
 static void
+put_range(struct bytes_writer *out, const struct session *session,
+    const struct play *play)
+{
+	char start[RTSP_NPT_MAX], stop[RTSP_NPT_MAX] = "";
+
+	if (play->has_end || (session->cold.quirks & QUIRK_STOPS_AT_END) == 0)
+		rtsp_npt_text(MAX_OF(play->end_us, play->start_us), stop);
+	rtsp_format_header(out, "Range", "npt=%s-%s",
+	    rtsp_npt_text(play->start_us, start), stop);
+}
+
+static void
 put_play_answer(struct exchange *exchange, const struct exchange_found *found,
     const struct play *play)
 {
 	struct bytes_writer *out = &exchange->reply;
-	char start[RTSP_NPT_MAX], stop[RTSP_NPT_MAX];
 	char base[EXCHANGE_URL_MAX];
 
 	exchange_base_url(exchange, found, base);
 	exchange_begin(exchange, RTSP_OK, NULL);
 	exchange_put_session(exchange, found->session);
-	rtsp_format_header(out, "Range", "npt=%s-%s",
-	    rtsp_npt_text(play->start_us, start),
-	    rtsp_npt_text(MAX_OF(play->end_us, play->start_us), stop));
+	put_range(out, found->session, play);
 	if (exchange->request->header[RTSP_SPEED].at != NULL)
 		rtsp_format_header(out, "Speed", "%u.%03u",
 		    play->speed_milli / 1000, play->speed_milli % 1000);

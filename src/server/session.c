@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "server/quirks.h"
 
 /* UDP and IP headers of a packet, for admission. */
 #define UDP_IPV4_BYTES 28
@@ -202,6 +203,7 @@ session_new(struct lane *lane, struct titles_entry *title, uint32_t connection,
 	session->cold.created_wall_us = clock_wall_us();
 	copy_text(session->cold.user_agent, sizeof(session->cold.user_agent),
 	    user_agent);
+	session->cold.quirks = quirks_of(session->cold.user_agent);
 	session->cold.spare_stream = spare_stream(
 	    title_header(titles_title(title)), session->cold.user_agent);
 	lane_random(session->cold.id, sizeof(session->cold.id));
@@ -316,13 +318,22 @@ session_stream_count(const struct session *session)
 	       (unsigned)__builtin_popcountll(session->cold.setup_streams[1]);
 }
 
-int
-session_flow(const struct session *session, unsigned stream)
+static int
+flow_of(const struct session *session, unsigned stream)
 {
 	for (unsigned flow = 0; flow < session->hot.flow_count; flow++)
 		if (flow_has(session, flow, stream))
 			return (int)flow;
 	return -1;
+}
+
+int
+session_flow(const struct session *session, unsigned stream)
+{
+	int flow = flow_of(session, stream);
+
+	return flow > 0 && (session->cold.quirks & QUIRK_ONE_FLOW) != 0 ? 0
+									: flow;
 }
 
 bool
@@ -392,7 +403,7 @@ flow_is_idle(const struct session *session, unsigned flow)
 void
 session_remove_stream(struct session *session, unsigned stream)
 {
-	int flow = session_flow(session, stream);
+	int flow = flow_of(session, stream);
 
 	if (flow == -1)
 		return;
@@ -582,13 +593,14 @@ each_bye(struct session *session,
 {
 	const struct table_session_cold *cold = &session->cold;
 	const struct table_flow *flows = session->hot.flows;
+	bool one = (cold->quirks & QUIRK_ONE_FLOW) != 0;
 	unsigned flow;
 
 	if (session->hot.flow_count == 0)
 		return;
 	for (flow = 0; flow < session->hot.flow_count; flow++)
-		say(session, cold->destination[flow], flows[flow].ssrc,
-		    context);
+		say(session, cold->destination[flow],
+		    flows[one ? 0 : flow].ssrc, context);
 	if (cold->has_rtx)
 		say(session, cold->rtx, flows[0].ssrc, context);
 	for (uint32_t i = 0; i < cold->bye_extra; i++)

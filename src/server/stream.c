@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "server/quirks.h"
+
 /* CNAME of our sender reports (RFC 3550 6.5.1); says nothing about the host. */
 #define STREAM_CNAME "vodd"
 
@@ -188,6 +190,21 @@ emit_report(struct emission *emission, unsigned flow)
 	return 0;
 }
 
+/* All is for the first destination? (quirks.h) */
+static bool
+is_for_the_first(const struct table_session_cold *cold)
+{
+	return (cold->quirks & QUIRK_ONE_FLOW) != 0;
+}
+
+static unsigned
+flows_sent(const struct emission *emission)
+{
+	unsigned count = emission->session->flow_count;
+
+	return is_for_the_first(emission->cold) ? MIN_OF(count, 1u) : count;
+}
+
 /* The packet as one flow gets it. */
 struct cut {
 	const uint8_t *data;
@@ -202,7 +219,7 @@ padding_for(const struct emission *emission, uint32_t bytes, uint32_t full)
 	uint32_t missing = full - bytes;
 
 	/* Over TCP nothing is gained; of several flows no two are alike. */
-	if (emission->interleaved || emission->session->flow_count > 1)
+	if (emission->interleaved || flows_sent(emission) > 1)
 		return 0;
 	return missing <= RTP_PADDING_MAX ? (uint8_t)missing : 0;
 }
@@ -265,10 +282,17 @@ emit_cut(struct emission *emission, unsigned flow, const struct cut *cut)
 }
 
 static struct asf_set
-flow_set(const struct table_session_cold *cold, unsigned flow)
+flow_set(const struct emission *emission, unsigned flow)
 {
-	return (struct asf_set){ { cold->flow_streams[flow][0],
+	const struct table_session_cold *cold = emission->cold;
+	struct asf_set set = { { cold->flow_streams[flow][0],
 	    cold->flow_streams[flow][1] } };
+
+	for (; is_for_the_first(cold) && flow < emission->session->flow_count;
+	     flow++)
+		for (unsigned i = 0; i < 2; i++)
+			set.bits[i] |= cold->flow_streams[flow][i];
+	return set;
 }
 
 /* One flow: the packet is cut where it lies, nothing is copied. */
@@ -280,7 +304,7 @@ emit_single(
 	uint8_t *at;
 
 	cut.bytes = asf_packet_rewrite(packet, emission->packet_bytes, parsed,
-	    flow_set(emission->cold, 0), &at, &cut.key);
+	    flow_set(emission, 0), &at, &cut.key);
 	cut.data = at;
 	return cut.bytes == 0 ? 0 : emit_cut(emission, 0, &cut);
 }
@@ -300,7 +324,7 @@ emit_several(struct emission *emission, const uint8_t *packet,
 			return -ENOBUFS;
 		cut.data = output->copies + output->copies_used;
 		cut.bytes = asf_packet_copy(packet, emission->packet_bytes,
-		    parsed, flow_set(emission->cold, flow),
+		    parsed, flow_set(emission, flow),
 		    output->copies + output->copies_used, &cut.key);
 		output->copies_used += cut.bytes;
 		error = emit_cut(emission, flow, &cut);
@@ -372,8 +396,7 @@ emit_resync(struct emission *emission)
 	write_resync(packet, cut.bytes, (uint8_t)emission->cold->spare_stream);
 	output->copies_used += cut.bytes;
 	cut.data = packet;
-	for (flow = 0; flow < emission->session->flow_count && error == 0;
-	     flow++)
+	for (flow = 0; flow < flows_sent(emission) && error == 0; flow++)
 		error = emit_cut(emission, flow, &cut);
 	return error;
 }
@@ -387,7 +410,7 @@ emit_reports(struct emission *emission)
 	if (emission->send_ms < emission->session->sr_due_ms)
 		return 0;
 	emission->sr_due_ms = emission->send_ms + STREAM_REPORT_MS;
-	for (flow = 0; flow < emission->session->flow_count;
+	for (flow = 0; flow < flows_sent(emission);
 	     flow++, emission->position++) {
 		if (emission->position < emission->session->item)
 			continue;
@@ -420,7 +443,7 @@ stream_emit(struct table_session *session,
 		if (error == 0)
 			error = emit_resync(&emission);
 		if (error == 0)
-			error = session->flow_count == 1
+			error = flows_sent(&emission) == 1
 				    ? emit_single(&emission, packet, &parsed)
 				    : emit_several(&emission, packet, &parsed);
 	}
