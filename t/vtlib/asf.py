@@ -32,6 +32,7 @@ PADDING = guid("1806D474-CADF-4509-A4BA-9AABCB96AAE8")
 ENCRYPTION = guid("2211B3FB-BD23-11D2-B4B7-00A0C955FC6E")
 AUDIO = guid("F8699E40-5B4D-11CF-A8FD-00805F5C442B")
 VIDEO = guid("BC19EFC0-5B4D-11CF-A8FD-00805F5C442B")
+COMMAND = guid("59DACFC0-59E6-11D0-A3AC-00A0C90348F6")
 NO_CORRECTION = guid("20FB5700-5B55-11CF-A8FD-00805F5C442B")
 
 DATA_HEAD = 50
@@ -329,6 +330,7 @@ class File:
         self.header = data[:size]
         at = 30
         self.streams, self.packet_size, self.preroll = [], 0, 0
+        self.commands = set()  # captions and the like: in the first flow
         self.play = 0
         self.broadcast = False
         while at + 24 <= size:
@@ -343,6 +345,8 @@ class File:
                 self.broadcast = bool(data[at + 88] & 1)
             elif name == STREAM_PROPERTIES:
                 self.streams.append(data[at + 72] & 0x7f)
+                if data[at + 24:at + 40] == COMMAND:
+                    self.commands.add(self.streams[-1])
             at += length
         if data[size:size + 16] != DATA:
             raise Fault("no Data Object behind the header")

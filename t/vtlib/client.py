@@ -349,7 +349,9 @@ class Client:
         elif method == "PLAY":
             info = self.rtp_info(reply)
             for flow in self.flows:
-                said = [info[u] for u in flow.urls if u in info]
+                said = [info[u] for one in self.flows
+                        if one is flow or one.source == flow.source is not None
+                        for u in one.urls if u in info]
                 if len(set(said)) > 1:
                     raise Trouble("RTP-Info differs within one flow")
                 flow.begin(*(said[0] if said else (None, None)),
@@ -384,6 +386,18 @@ class Client:
             return control
         return self.base.rstrip("/") + "/" + control
 
+    def carriers(self):
+        """The flows that carry something.  Where Transport told the same SSRC
+        for several destinations, the first one gets what is for all."""
+        found = {}
+        for flow in self.flows:
+            if flow.urls and flow.streams != [65536]:
+                found.setdefault(flow.source or id(flow), []).append(flow)
+        for flows in found.values():
+            flows[0].carried = {n for flow in flows for n in flow.streams
+                                if n != 65536}
+        return [flows[0] for flows in found.values()]
+
     def learn_transport(self, transport, url):
         ports = re.search(r"client_port=(\d+)(?:-(\d+))?", transport)
         channels = re.search(r"interleaved=(\d+)-(\d+)", transport)
@@ -400,9 +414,15 @@ class Client:
                 if url in self.numbers and other is not flow:
                     other.streams.remove(self.numbers[url])
         flow.urls.append(url)
+        source = re.search(r"ssrc=([0-9A-Fa-f]+)", transport)
+        if source and not url.endswith("/rtx"):
+            flow.source = int(source.group(1), 16)
         number = self.numbers.get(url)
         if number is not None and number not in flow.streams:
             flow.streams.append(number)
+        for one in self.flows:
+            if not one.urls and not one.packets and one.pair:
+                one.pair.flow = None
         self.flows = [one for one in self.flows if one.urls or one.packets]
 
     def flow_at(self, ports, channels):

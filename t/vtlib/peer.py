@@ -35,7 +35,7 @@ class Peer:
             try:
                 for step in steps:
                     step()
-            except (OSError, ValueError) as error:
+            except Exception as error:
                 self.error = str(error)
         self.thread = threading.Thread(target=run, daemon=True)
         self.thread.start()

@@ -131,6 +131,21 @@ class Server:
         os.chmod(path + "~", 0o644)
         os.replace(path + "~", path)
 
+    def open_media(self):
+        """Run by root workers are nobody, whom a umask may have shut out."""
+        if os.geteuid() != 0 or self.media == self.own_media or (
+                not os.path.isdir(self.media)):
+            return
+        names = [name for name in os.listdir(self.media)
+                 if os.path.isfile(os.path.join(self.media, name))]
+        if all(os.stat(os.path.join(self.media, name)).st_mode & 0o004
+               for name in names):
+            return
+        shut, self.media = self.media, None
+        for name in names:
+            shutil.copyfile(os.path.join(shut, name), self.media_path(name))
+            os.chmod(self.media_path(name), 0o644)
+
     # -- its life --
 
     def command(self):
@@ -139,6 +154,7 @@ class Server:
         self.write_config()
         words += ["-c", self.config_name]
         if self.media is not None:
+            self.open_media()
             words += ["-r", self.media]
         for host, port in zip(self.listen, self.ports):
             words += ["-l", ("[%s]:%d" if ":" in host else "%s:%d") % (
@@ -364,6 +380,14 @@ class Server:
                        if not link.startswith(str(self.media) + "/"))
         return [count(self.process.pid)] + sorted(
             count(pid) for pid in self.worker_pids())
+
+    def sanitized(self):
+        """An instrumented build's memory tells nothing."""
+        with open("/proc/%d/maps" % self.process.pid) as maps:
+            if "asan" in maps.read():
+                return True
+        with open(program("vodd"), "rb") as binary:
+            return b"__asan_init" in binary.read()
 
     def memory(self):
         """KiB of private and shared memory, in proportion (PSS)."""
