@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -32,6 +33,7 @@ struct block {
 	uint32_t number;
 	uint32_t first, count; /* packets wanted; then: packets there */
 	enum block_state state;
+	struct block *reading_next, **reading_self; /* while it is read */
 	int error;
 	struct waiter *waiters;
 	uint8_t *data;
@@ -48,14 +50,15 @@ struct reader {
 	pthread_cond_t work;
 	struct job_queue waiting, finished;
 	uint64_t running[READER_THREADS_MAX]; /* groups; 0: none */
-	unsigned thread_count, per_group;
+	unsigned thread_count, running_count, per_group;
 	bool ending;
 	int event;
 	pthread_t threads[READER_THREADS_MAX];
 	/* The loop's thread only: */
 	struct block *buckets[BUCKETS];
 	struct block *newest, *oldest; /* by last use */
-	size_t pool_bytes, used_bytes;
+	size_t pool_bytes, used_bytes, reading_bytes;
+	struct block *reading; /* list */
 	unsigned sweeps;
 	struct waiter *room; /* wait for any block to be done */
 };
@@ -117,10 +120,12 @@ run_job(struct reader *reader, unsigned number, struct reader_job *job)
 	ssize_t written;
 
 	reader->running[number] = job->group;
+	reader->running_count++;
 	pthread_mutex_unlock(&reader->lock);
 	job->work(job);
 	pthread_mutex_lock(&reader->lock);
 	reader->running[number] = 0;
+	reader->running_count--;
 	queue_put(&reader->finished, job);
 	/* Cannot fail: the counter never gets near its limit. */
 	written = write(reader->event, &one, sizeof(one));
@@ -173,6 +178,18 @@ start_thread(struct reader *reader)
 	return 0;
 }
 
+/* Limits of time are those of the monotonic clock. */
+static void
+init_condition(pthread_cond_t *condition)
+{
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(condition, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
 int
 reader_new(unsigned threads, size_t pool_bytes, struct reader **out)
 {
@@ -184,7 +201,7 @@ reader_new(unsigned threads, size_t pool_bytes, struct reader **out)
 	if ((reader = calloc(1, sizeof(*reader))) == NULL)
 		return -ENOMEM;
 	pthread_mutex_init(&reader->lock, NULL);
-	pthread_cond_init(&reader->work, NULL);
+	init_condition(&reader->work);
 	queue_init(&reader->waiting);
 	queue_init(&reader->finished);
 	reader->pool_bytes = MAX_OF(pool_bytes, 2 * READER_BLOCK_BYTES);
@@ -202,6 +219,31 @@ reader_new(unsigned threads, size_t pool_bytes, struct reader **out)
 	return 0;
 }
 
+bool
+reader_stop(struct reader *reader, unsigned limit_ms)
+{
+	struct timespec until;
+	int error = 0;
+	bool idle;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += limit_ms / 1000;
+	until.tv_nsec += (long)(limit_ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&reader->lock);
+	reader->ending = true;
+	pthread_cond_broadcast(&reader->work);
+	while (reader->running_count > 0 && error == 0)
+		error = pthread_cond_timedwait(
+		    &reader->work, &reader->lock, &until);
+	idle = reader->running_count == 0;
+	pthread_mutex_unlock(&reader->lock);
+	return idle;
+}
+
 void
 reader_free(struct reader *reader)
 {
@@ -209,10 +251,7 @@ reader_free(struct reader *reader)
 
 	if (reader == NULL)
 		return;
-	pthread_mutex_lock(&reader->lock);
-	reader->ending = true;
-	pthread_cond_broadcast(&reader->work);
-	pthread_mutex_unlock(&reader->lock);
+	(void)reader_stop(reader, 0);
 	for (unsigned i = 0; i < reader->thread_count; i++)
 		pthread_join(reader->threads[i], NULL);
 	while ((block = reader->newest) != NULL) {
@@ -337,6 +376,44 @@ make_room(struct reader *reader, size_t size)
 	return reader->used_bytes + size <= reader->pool_bytes;
 }
 
+/*
+ * What is being read cannot be given up: one title whose reads hang gets at
+ * most half of the pool for them.
+ */
+static bool
+has_share(const struct reader *reader, const struct title *title, size_t size)
+{
+	const struct block *block = reader->reading;
+	size_t bytes = size;
+
+	if (reader->reading_bytes + size <= reader->pool_bytes / 2)
+		return true;
+	for (; block != NULL; block = block->reading_next)
+		if (block->title == title)
+			bytes += block->size;
+	return bytes <= reader->pool_bytes / 2;
+}
+
+static void
+reading_link(struct reader *reader, struct block *block)
+{
+	block->reading_next = reader->reading;
+	block->reading_self = &reader->reading;
+	if (block->reading_next != NULL)
+		block->reading_next->reading_self = &block->reading_next;
+	reader->reading = block;
+	reader->reading_bytes += block->size;
+}
+
+static void
+reading_unlink(struct reader *reader, struct block *block)
+{
+	*block->reading_self = block->reading_next;
+	if (block->reading_next != NULL)
+		block->reading_next->reading_self = block->reading_self;
+	reader->reading_bytes -= block->size;
+}
+
 static void
 block_read(struct reader_job *job)
 {
@@ -352,6 +429,7 @@ block_done(struct reader_job *job)
 	struct block *block = CONTAINER_OF(job, struct block, job);
 	struct reader *reader = block->reader;
 
+	reading_unlink(reader, block);
 	block->state = block->error > 0 ? BLOCK_READY : BLOCK_FAILED;
 	if (block->error > 0)
 		block->count = (uint32_t)block->error;
@@ -372,7 +450,7 @@ block_start(struct reader *reader, const struct title *title, uint32_t number)
 		return NULL;
 	per_block = MIN_OF(per_block, title_packets(title) - (uint32_t)first);
 	size = (size_t)per_block * title_packet_bytes(title);
-	if (!make_room(reader, size))
+	if (!has_share(reader, title, size) || !make_room(reader, size))
 		return NULL;
 	if ((block = calloc(1, sizeof(*block))) == NULL)
 		return NULL;
@@ -397,6 +475,7 @@ block_start(struct reader *reader, const struct title *title, uint32_t number)
 	block->chain = *bucket;
 	*bucket = block;
 	use_link(reader, block);
+	reading_link(reader, block);
 	reader->used_bytes += size;
 	block->used = reader->sweeps;
 	reader_submit(reader, &block->job);

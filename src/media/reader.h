@@ -6,8 +6,9 @@
  * pieces of titles read ahead into a bounded pool for what is not in the page
  * cache and for file systems without RWF_NOWAIT.  Readers never touch the table
  * or a socket; what they finished comes back through reader_fd() on the loop's
- * thread. Jobs of one title run on at most half of the threads, so that a
- * stalled title leaves threads for the others.
+ * thread. Jobs of one title run on at most half of the threads, and what is
+ * being read of it takes at most half of the pool, so that a stalled title
+ * leaves something for the others.
  */
 #ifndef MEDIA_READER_H
 #define MEDIA_READER_H
@@ -36,6 +37,11 @@ struct reader_job { /* embedded by those who ask; not moved until it came back
 
 /* THREADS reader threads, a pool of at most POOL_BYTES.  0 or -errno. */
 int reader_new(unsigned threads, size_t pool_bytes, struct reader **out);
+/*
+ * No more jobs.  False: one still runs after LIMIT_MS, on a disk that does not
+ * answer; then the reader, and what its jobs use, cannot be freed.
+ */
+bool reader_stop(struct reader *reader, unsigned limit_ms);
 /* Waits for jobs that run; drops those that wait (their done is not called). */
 void reader_free(struct reader *reader);
 /* Readable when something came back; then call reader_collect(). */
