@@ -35,6 +35,7 @@ struct titles_entry {
 	struct title *found;
 	uint32_t found_first_ms;
 	int found_error;
+	bool found_same; /* the file that is open already */
 	enum asf_result found_reason;
 	char path[];
 };
@@ -42,6 +43,7 @@ struct titles_entry {
 struct titles {
 	struct lane *lane;
 	struct titles_entry *buckets[BUCKETS];
+	struct titles_entry *closing; /* list: a job closes them */
 	unsigned count;
 };
 
@@ -57,20 +59,26 @@ titles_new(struct lane *lane, struct titles **out)
 	return 0;
 }
 
+static void
+free_list(struct titles_entry *entry)
+{
+	struct titles_entry *next;
+
+	for (; entry != NULL; entry = next) {
+		next = entry->chain;
+		title_close(entry->title);
+		free(entry);
+	}
+}
+
 void
 titles_free(struct titles *titles)
 {
-	struct titles_entry *entry;
-
 	if (titles == NULL)
 		return;
-	for (size_t i = 0; i < BUCKETS; i++) {
-		while ((entry = titles->buckets[i]) != NULL) {
-			titles->buckets[i] = entry->chain;
-			title_close(entry->title);
-			free(entry);
-		}
-	}
+	for (size_t i = 0; i < BUCKETS; i++)
+		free_list(titles->buckets[i]);
+	free_list(titles->closing);
 	free(titles);
 }
 
@@ -95,6 +103,20 @@ entry_find(struct titles *titles, const char *path)
 	return entry;
 }
 
+static bool
+same_file(const struct titles_entry *entry)
+{
+	const struct title_identity *now, *then;
+
+	if (entry->found == NULL || entry->title == NULL)
+		return false;
+	now = title_identity(entry->found);
+	then = title_identity(entry->title);
+	return now->device == then->device && now->inode == then->inode &&
+	       now->bytes == then->bytes &&
+	       now->change_time_us == then->change_time_us;
+}
+
 /* On a reader thread. */
 static void
 look(struct reader_job *job)
@@ -109,7 +131,9 @@ look(struct reader_job *job)
 	if (entry->found_error == 0)
 		entry->found_error =
 		    title_send_ms(entry->found, 0, &entry->found_first_ms);
-	if (entry->found_error != 0) {
+	/* Only one is kept; closing may wait for the file system too. */
+	entry->found_same = same_file(entry);
+	if (entry->found_error != 0 || entry->title != NULL) {
 		title_close(entry->found);
 		entry->found = NULL;
 	}
@@ -163,20 +187,6 @@ enter_open(struct titles_entry *entry)
 	enter_failed(entry, error, ASF_OK);
 }
 
-static bool
-same_file(const struct titles_entry *entry)
-{
-	const struct title_identity *now, *then;
-
-	if (entry->found == NULL)
-		return false;
-	now = title_identity(entry->found);
-	then = title_identity(entry->title);
-	return now->device == then->device && now->inode == then->inode &&
-	       now->bytes == then->bytes &&
-	       now->change_time_us == then->change_time_us;
-}
-
 /* Back on the loop's thread. */
 static void
 looked(struct reader_job *job)
@@ -189,9 +199,7 @@ looked(struct reader_job *job)
 	entry->used_us = entry->checked_us;
 	if (entry->state == ENTRY_OPEN) {
 		/* Its sessions go on with the file they have. */
-		entry->replaced = !same_file(entry);
-		title_close(entry->found);
-		entry->found = NULL;
+		entry->replaced = !entry->found_same;
 	} else if (entry->found_error != 0) {
 		enter_failed(entry, entry->found_error, entry->found_reason);
 	} else {
@@ -206,6 +214,7 @@ start_looking(struct titles_entry *entry)
 	entry->looking = true;
 	entry->job.work = look;
 	entry->job.done = looked;
+	entry->job.group = titles_group(entry);
 	reader_submit(entry->titles->lane->reader, &entry->job);
 }
 
@@ -306,6 +315,13 @@ titles_record(const struct titles_entry *entry)
 	return entry->record;
 }
 
+uint64_t
+titles_group(const struct titles_entry *entry)
+{
+	return (uint64_t)(entry->title != NULL ? (uintptr_t)entry->title
+					       : (uintptr_t)entry);
+}
+
 uint32_t
 titles_first_ms(const struct titles_entry *entry)
 {
@@ -326,6 +342,43 @@ may_go(const struct titles_entry *entry, uint64_t now_us)
 	       reader_release(entry->titles->lane->reader, entry->title);
 }
 
+/* On a reader thread: the file system may take its time. */
+static void
+close_aside(struct reader_job *job)
+{
+	struct titles_entry *entry =
+	    CONTAINER_OF(job, struct titles_entry, job);
+
+	title_close(entry->title);
+	entry->title = NULL;
+}
+
+static void
+closed(struct reader_job *job)
+{
+	struct titles_entry *entry =
+	    CONTAINER_OF(job, struct titles_entry, job);
+	struct titles_entry **at = &entry->titles->closing;
+
+	while (*at != entry)
+		at = &(*at)->chain;
+	*at = entry->chain;
+	free(entry);
+}
+
+static void
+start_closing(struct titles_entry *entry)
+{
+	struct titles *titles = entry->titles;
+
+	entry->chain = titles->closing;
+	titles->closing = entry;
+	entry->job.work = close_aside;
+	entry->job.done = closed;
+	entry->job.group = titles_group(entry);
+	reader_submit(titles->lane->reader, &entry->job);
+}
+
 void
 titles_sweep(struct titles *titles, uint64_t now_us)
 {
@@ -343,8 +396,7 @@ titles_sweep(struct titles *titles, uint64_t now_us)
 			if (entry->record != TABLE_NONE)
 				table_release(lane->table, lane->number,
 				    TABLE_TITLE, entry->record);
-			title_close(entry->title);
-			free(entry);
+			start_closing(entry);
 			titles->count--;
 		}
 	}

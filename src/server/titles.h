@@ -38,6 +38,8 @@ void titles_drop(struct titles_entry *entry); /* accepts NULL */
 const struct title *titles_title(const struct titles_entry *entry);
 const char *titles_path(const struct titles_entry *entry);
 uint32_t titles_record(const struct titles_entry *entry); /* of the table */
+/* Of reader jobs that read it. */
+uint64_t titles_group(const struct titles_entry *entry);
 uint32_t titles_first_ms(
     const struct titles_entry *entry); /* send time of packet 0 */
 
