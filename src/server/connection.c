@@ -51,6 +51,7 @@ struct connection {
 	struct waiter waiter;
 	struct play_seek *seek;
 	uint64_t last_request_us, request_begun_us, linger_us;
+	uint64_t waiting_since_us;
 	struct session *sessions[TABLE_SESSIONS_PER_CONNECTION];
 	unsigned session_count;
 };
@@ -453,6 +454,7 @@ answer_request(
 
 	if (!methods_answer(&exchange)) {
 		connection->waiting = true;
+		connection->waiting_since_us = loop_now_us(lane->loop);
 		return false;
 	}
 	play_seek_abandon(connection->seek);
@@ -705,6 +707,10 @@ is_overdue(const struct connection *connection, uint64_t now_us)
 		return true;
 	if (connection->request_begun_us != 0 &&
 	    now_us - connection->request_begun_us > config->request_timeout_us)
+		return true;
+	/* Hardly anybody is left to hear the answer. */
+	if (connection->waiting && connection->input_ended &&
+	    now_us - connection->waiting_since_us > LINGER_US)
 		return true;
 	return idle && now_us - connection->last_request_us >
 			   config->request_timeout_us;
