@@ -446,7 +446,9 @@ lane_ready(void *context, uint32_t events)
 		return;
 	/* Mostly it is dying; one that only closed its channel is lost too. */
 	loop_remove(lane->crew->birth.loop, &lane->watch);
-	if (!loop_timer_is_set(&lane->kill_timer))
+	if (lane->told_to_end)
+		lane_kill(lane); /* its last act; only to look after it */
+	else if (!loop_timer_is_set(&lane->kill_timer))
 		loop_timer_set(lane->crew->birth.loop, &lane->kill_timer,
 		    clock_monotonic_us() + RETIRE_US, kill_late, lane);
 }

@@ -31,6 +31,8 @@
 /* Receiver reports read in one go. */
 #define REPORTS_PER_TURN 64
 #define REPORT_MAX 1500
+/* What a read may still take when everything else has ended. */
+#define READERS_END_MS 500
 
 struct listener {
 	struct loop_watch watch;
@@ -475,6 +477,26 @@ take_birth(struct worker *worker, const struct worker_birth *birth)
 	}
 }
 
+/*
+ * A reader waits for a disk that does not answer.  Until it does, not even
+ * SIGKILL makes an end of its thread, which keeps descriptors open: what others
+ * are waiting for is closed here.
+ */
+static _Noreturn void
+leave_reader_behind(struct worker *worker, int status)
+{
+	struct lane *lane = &worker->lane;
+
+	log_warning("worker", "lane %" PRIu32 ": a read hangs, left behind",
+	    lane->number);
+	for (unsigned i = 0; i < worker->listener_count; i++)
+		close(worker->listeners[i].fd);
+	for (size_t i = 0; i < 2; i++)
+		sock_pair_close(&lane->pairs[i]);
+	close(lane->channel);
+	_exit(status);
+}
+
 /* Only for those who look for leaks: the process ends here anyway. */
 static void
 free_parts(struct worker *worker)
@@ -517,6 +539,9 @@ worker_run(const struct worker_birth *birth)
 		log_error("worker", "lane %" PRIu32 ": %s", birth->lane,
 		    strerror(-error));
 	log_flush();
+	if (worker->lane.reader != NULL &&
+	    !reader_stop(worker->lane.reader, READERS_END_MS))
+		leave_reader_behind(worker, error == 0 ? 0 : 1);
 	free_parts(worker);
 	return error == 0 ? 0 : 1;
 }
