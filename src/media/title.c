@@ -42,6 +42,8 @@
 #define SCAN_PACKETS_MOST 65536u
 /* An object said to last longer is not believed. */
 #define OBJECT_US_MOST (2 * US_PER_SECOND)
+/* A header's play duration within this of what the packets say is kept. */
+#define PLAY_OFF_US_MOST US_PER_SECOND
 
 struct title_index {
 	unsigned stream;
@@ -517,12 +519,26 @@ measure(struct title *title)
 
 /* ---- open and close ---- */
 
+/*
+ * Play duration for the copy of the header; 0: as it stands.  GStreamer cuts
+ * the last samples there, so it shall be the file's own; one that is off by
+ * more than encoders are would cut more, or show a wrong length.
+ */
+static uint64_t
+play_duration_to_tell(const struct title *title)
+{
+	uint64_t own_us = title->header.play_duration_us;
+	uint64_t true_us =
+	    title->duration_us + title->header.preroll_ms * US_PER_MS;
+	uint64_t off_us = MAX_OF(own_us, true_us) - MIN_OF(own_us, true_us);
+
+	return off_us < PLAY_OFF_US_MOST ? 0 : true_us;
+}
+
 static int
 make_sdp_header(struct title *title, const uint8_t *bytes, size_t size,
     enum asf_result *reason)
 {
-	uint64_t play_us =
-	    title->duration_us + title->header.preroll_ms * US_PER_MS;
 	uint8_t *copy = malloc(TITLE_SDP_HEADER_MOST), *smaller;
 	size_t used;
 
@@ -530,7 +546,7 @@ make_sdp_header(struct title *title, const uint8_t *bytes, size_t size,
 		return -ENOMEM;
 	title->sdp_header = copy;
 	used = asf_header_copy(bytes, size, bytes + size, title->packets,
-	    play_us, copy, TITLE_SDP_HEADER_MOST);
+	    play_duration_to_tell(title), copy, TITLE_SDP_HEADER_MOST);
 	if (used == 0)
 		return refuse(ASF_HEADER_TOO_LARGE, reason);
 	title->sdp_header_bytes = used;

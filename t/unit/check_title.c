@@ -87,6 +87,7 @@ struct plan {
 	} index_is; /* lagging: the key frame before */
 	uint64_t index_interval;
 	unsigned broken_every; /* such packets do not parse; 0: none */
+	uint64_t play_ms; /* in the header; 0: wrong on purpose */
 };
 
 static const struct plan usual = { .packets = 300,
@@ -127,7 +128,8 @@ static struct build
 build_title(const struct plan *plan)
 {
 	struct build_properties properties = { .packets = plan->packets,
-		.play_100ns = UINT64_C(600000000), /* wrong on purpose */
+		.play_100ns = plan->play_ms != 0 ? plan->play_ms * 10000
+						 : UINT64_C(600000000),
 		.preroll_ms = PREROLL_MS,
 		.flags = plan->flags,
 		.least = PACKET,
@@ -197,6 +199,36 @@ every_stream(void)
 static void check_seeks_of(const struct plan *plan, bool index);
 
 /* ---- opening ---- */
+
+/* The play duration that clients are told, in ms. */
+static uint64_t
+play_ms_told(uint64_t play_ms)
+{
+	struct plan plan = usual;
+	struct asf_header header;
+	struct title *title;
+	const uint8_t *told;
+	size_t size;
+
+	plan.play_ms = play_ms;
+	title = title_of(&plan);
+	told = title_sdp_header(title, &size);
+	ck_assert_int_eq(asf_header_parse(told, size, &header), ASF_OK);
+	title_close(title);
+	return header.play_duration_us / US_PER_MS;
+}
+
+START_TEST(a_play_duration_that_is_nearly_right_is_told_as_it_stands)
+{
+	ck_assert_uint_eq(play_ms_told(33000), 33000);
+	ck_assert_uint_eq(play_ms_told(32533), 32533);
+	ck_assert_uint_eq(play_ms_told(33999), 33999);
+	ck_assert_uint_eq(play_ms_told(32000), 33000);
+	ck_assert_uint_eq(play_ms_told(34000), 33000);
+	ck_assert_uint_eq(play_ms_told(60000), 33000);
+	ck_assert_uint_eq(play_ms_told(1), 33000);
+}
+END_TEST
 
 START_TEST(a_title_tells_what_its_packets_say)
 {
@@ -856,6 +888,8 @@ main(void)
 		tcase_set_timeout(cases[i], 60);
 	}
 	tcase_add_test(files, a_title_tells_what_its_packets_say);
+	tcase_add_test(
+	    files, a_play_duration_that_is_nearly_right_is_told_as_it_stands);
 	tcase_add_test(files, streams_without_a_rate_share_what_is_left);
 	tcase_add_test(
 	    files, nothing_but_a_regular_file_beneath_the_root_opens);
