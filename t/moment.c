@@ -31,7 +31,9 @@ struct title *
 moment_title(const struct served *served, const struct moment *moment)
 {
 	const struct title_identity *identity;
-	int root = open(served->media, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int root =
+	    open(served->files[0] != '\0' ? served->files : served->media,
+		O_PATH | O_DIRECTORY | O_CLOEXEC);
 	enum asf_result reason;
 	struct title *title;
 

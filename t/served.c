@@ -78,6 +78,33 @@ served_write(
 	close(fd);
 }
 
+void
+served_copy(struct served *served, const char *shipped, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat about;
+	void *data;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/media/%s", getenv("srcdir"), shipped);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_msg(fd != -1 && fstat(fd, &about) == 0, "%s", path);
+	data = malloc((size_t)about.st_size);
+	ck_assert_int_eq(read(fd, data, (size_t)about.st_size), about.st_size);
+	close(fd);
+	served_write(served, name, data, (size_t)about.st_size);
+	free(data);
+}
+
+void
+served_remove(const struct served *served, const char *name)
+{
+	char path[2 * PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", served->folder, name);
+	ck_assert_int_eq(unlink(path), 0);
+}
+
 static void
 remove_folder(const char *folder)
 {
@@ -368,11 +395,12 @@ bound_socket(uint16_t port, uint16_t *out)
 		.sin_port = htons(port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t length = sizeof(address);
-	int fd, bytes = 4 << 20;
+	int fd, bytes = 4 << 20, on = 1;
 
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	ck_assert_int_ne(fd, -1);
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	(void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&address, length) != 0) {
 		close(fd);
 		return -1;
@@ -539,16 +567,39 @@ take_stream(struct viewer *viewer)
 	return true;
 }
 
+/* When the kernel got it, whenever we come to look. */
+static uint64_t
+arrival_us(struct msghdr *message)
+{
+	struct cmsghdr *control = CMSG_FIRSTHDR(message);
+	uint64_t age_us = 0, now_wall_us = clock_wall_us();
+	struct timespec at;
+
+	if (control != NULL && control->cmsg_type == SCM_TIMESTAMPNS) {
+		memcpy(&at, CMSG_DATA(control), sizeof(at));
+		age_us = now_wall_us - (uint64_t)at.tv_sec * US_PER_SECOND -
+			 (uint64_t)at.tv_nsec / 1000;
+	}
+	return clock_monotonic_us() - age_us;
+}
+
 static bool
 take_datagram(struct viewer *viewer, unsigned flow, unsigned kind)
 {
 	static uint8_t datagram[65536];
-	ssize_t got = recv(viewer->sockets[flow][kind], datagram,
-	    sizeof(datagram), MSG_DONTWAIT);
+	_Alignas(struct cmsghdr) char control[256];
+	struct iovec vector = { datagram, sizeof(datagram) };
+	struct msghdr message = { .msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control) };
+	ssize_t got =
+	    recvmsg(viewer->sockets[flow][kind], &message, MSG_DONTWAIT);
 
 	if (got <= 0)
 		return false;
 	keep_packet(viewer, flow, kind == 1, datagram, (size_t)got, 0);
+	viewer->packets[viewer->packet_count - 1].at_us = arrival_us(&message);
 	return true;
 }
 

@@ -23,7 +23,8 @@ struct served {
 	pid_t master;
 	uint16_t port;
 	char folder[PATH_MAX]; /* of its log, and of media made for it */
-	char media[PATH_MAX];
+	char media[PATH_MAX]; /* what it serves */
+	char files[PATH_MAX]; /* where tests read the same; "": there */
 	char log[PATH_MAX];
 	char instance[40];
 	struct table *table; /* opened for reading, as anybody may */
@@ -31,9 +32,11 @@ struct served {
 
 /* A folder of its own below BASE (NULL: $TMPDIR or /tmp), readable by all. */
 void served_folder(struct served *served, const char *base);
-/* DATA as FOLDER/NAME; of MEDIA/NAME a copy. */
+/* DATA, or a shipped sample, as FOLDER/NAME. */
 void served_write(
     struct served *served, const char *name, const void *data, size_t size);
+void served_copy(struct served *served, const char *shipped, const char *name);
+void served_remove(const struct served *served, const char *name);
 /*
  * One worker that serves MEDIA; SETTINGS are NAME=VALUE, the last one NULL.
  * Returns when it accepts connections.
