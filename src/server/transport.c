@@ -263,8 +263,8 @@ take_segment(const struct iovec *vectors, size_t left, size_t bytes)
 {
 	size_t count = 0;
 
-	while (count < left && bytes > 0)
-		bytes -= MIN_OF(bytes, vectors[count++].iov_len);
+	for (; count < left && bytes > 0; count++)
+		bytes -= MIN_OF(bytes, vectors[count].iov_len);
 	return count;
 }
 
@@ -336,19 +336,25 @@ count_sent(struct transport *transport, const struct queue *queue, size_t from,
 	transport->counts.messages += to - from;
 }
 
-/* Message I was refused with ERROR.  The first message not dealt with yet. */
+/* Message I was refused.  The first message not dealt with yet. */
 static size_t
 handle_refusal(struct transport *transport, struct queue *queue, size_t i,
-    enum verdict verdict)
+    enum verdict verdict, void (*failed)(void *owner))
 {
+	int error;
+
 	if (verdict == TRY_AGAIN)
 		return i;
 	if (verdict == WITHOUT_GSO) {
 		transport->segmentation = false;
-		if (send_plain(queue, i) == 0) {
+		error = send_plain(queue, i);
+		if (error == 0)
 			count_sent(transport, queue, i, i + 1);
-			return i + 1;
-		}
+		else if (judge(-error, false, true) == RETRY_LATER)
+			failed(queue->messages[i].owner);
+		else
+			transport->counts.errors++;
+		return i + 1;
 	}
 	transport->counts.errors++;
 	return i + 1;
@@ -381,7 +387,7 @@ flush_queue(struct transport *transport, struct queue *queue,
 			break;
 		}
 		tried = done;
-		done = handle_refusal(transport, queue, done, verdict);
+		done = handle_refusal(transport, queue, done, verdict, failed);
 	}
 	for (; done < queue->count; done++)
 		failed(queue->messages[done].owner);
