@@ -409,7 +409,9 @@ emit_reports(struct emission *emission)
 
 	if (emission->send_ms < emission->session->sr_due_ms)
 		return 0;
-	emission->sr_due_ms = emission->send_ms + STREAM_REPORT_MS;
+	emission->sr_due_ms =
+	    emission->send_ms +
+	    MIN_OF(STREAM_REPORT_MS, UINT32_MAX - emission->send_ms);
 	for (flow = 0; flow < flows_sent(emission);
 	     flow++, emission->position++) {
 		if (emission->position < emission->session->item)
@@ -436,9 +438,10 @@ stream_emit(struct table_session *session,
 		.interleaved = cold->transport == TABLE_TCP,
 	};
 	struct asf_packet parsed;
+	bool parses = asf_packet_parse(packet, packet_bytes, &parsed) == ASF_OK;
 	int error = 0;
 
-	if (asf_packet_parse(packet, packet_bytes, &parsed) == ASF_OK) {
+	if (parses) {
 		error = emit_reports(&emission);
 		if (error == 0)
 			error = emit_resync(&emission);
@@ -454,7 +457,8 @@ stream_emit(struct table_session *session,
 	session->packet++;
 	session->item = 0;
 	session->sr_due_ms = emission.sr_due_ms;
-	session->resync = 0;
+	if (parses)
+		session->resync = 0;
 	if (emission.last != NULL) {
 		emission.last->resync = 0;
 		emission.last->packet = session->packet;
