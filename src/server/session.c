@@ -435,34 +435,64 @@ flow_begin(struct session *session, unsigned flow)
 	new->sequence = (uint16_t)(1 + (random[1] & 0x7fff));
 }
 
-static int
+/* The flow with this destination; as many as there are: none has it. */
+static unsigned
+flow_to(const struct session *session, struct table_destination destination)
+{
+	unsigned flow = 0;
+
+	while (flow < session->hot.flow_count &&
+	       session->cold.destination[flow].rtp != destination.rtp)
+		flow++;
+	return flow;
+}
+
+/* All flows are taken, but STREAM may leave one that has no other. */
+static bool
+has_room_for(const struct session *session, unsigned stream,
+    struct table_destination destination)
+{
+	uint64_t others[2];
+	int flow = flow_of(session, stream);
+
+	if (flow_to(session, destination) < TABLE_FLOWS_MAX)
+		return true;
+	if (flow == -1)
+		return false;
+	for (unsigned i = 0; i < 2; i++)
+		others[i] = session->cold.flow_streams[flow][i] &
+			    session->cold.setup_streams[i];
+	others[stream / 64] &= ~(UINT64_C(1) << (stream % 64));
+	return others[0] == 0 && others[1] == 0;
+}
+
+/* There is room for it. */
+static unsigned
 flow_for(struct session *session, struct table_destination destination)
 {
-	unsigned flow, count = session->hot.flow_count;
+	unsigned flow = flow_to(session, destination);
 
-	for (flow = 0; flow < count; flow++)
-		if (session->cold.destination[flow].rtp == destination.rtp)
-			return (int)flow;
-	if (count == TABLE_FLOWS_MAX)
-		return -ENOSPC;
-	session->hot.flow_count = count + 1;
-	session->cold.destination[count] = destination;
-	session->cold.flow_streams[count][0] = 0;
-	session->cold.flow_streams[count][1] = 0;
-	session->lost[count] = 0;
-	flow_begin(session, count);
-	return (int)count;
+	if (flow < session->hot.flow_count)
+		return flow;
+	session->hot.flow_count = flow + 1;
+	session->cold.destination[flow] = destination;
+	session->cold.flow_streams[flow][0] = 0;
+	session->cold.flow_streams[flow][1] = 0;
+	session->lost[flow] = 0;
+	flow_begin(session, flow);
+	return flow;
 }
 
 int
 session_add_stream(struct session *session, unsigned stream,
     struct table_destination destination)
 {
-	int flow;
+	unsigned flow;
 
+	if (!has_room_for(session, stream, destination))
+		return -ENOSPC;
 	session_remove_stream(session, stream);
-	if ((flow = flow_for(session, destination)) < 0)
-		return flow;
+	flow = flow_for(session, destination);
 	session->cold.flow_streams[flow][stream / 64] |= UINT64_C(1)
 							 << (stream % 64);
 	session->cold.setup_streams[stream / 64] |= UINT64_C(1)
@@ -546,6 +576,8 @@ session_play(struct session *session, uint32_t packet, uint32_t send_ms,
 		session->cold.start_ms = send_ms;
 	}
 	session->started = false;
+	session->behind_since_us = 0;
+	session->behind_us = 0;
 	session->waiter.ready = waited;
 	session_set_due(session);
 }

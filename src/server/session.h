@@ -93,7 +93,7 @@ void session_set_rtx(
     struct session *session, struct table_destination destination);
 bool session_has_stream(const struct session *session, unsigned stream);
 unsigned session_stream_count(const struct session *session);
-/* The flow of STREAM; -1. */
+/* The flow that carries STREAM; -1. */
 int session_flow(const struct session *session, unsigned stream);
 /* Any flow, or rtx, with this interleaved channel? */
 bool session_uses_channel(const struct session *session, unsigned channel);
@@ -125,7 +125,8 @@ void session_set_due(struct session *session);
  * State: END_SAID.
  */
 void session_bye_udp(struct session *session);
-#define SESSION_BYE_MAX ((16 + 4) * (TABLE_FLOWS_MAX + 1 + 128))
+/* Whole frames that fit into an outbox; a title of more lines gets these. */
+#define SESSION_BYE_MAX (TABLE_OUTBOX_BYTES / (16 + 4) * (16 + 4))
 size_t session_bye_frames(
     struct session *session, uint8_t out[static SESSION_BYE_MAX]);
 
