@@ -215,24 +215,29 @@ class Server:
     def settle(self):
         """The workers' pids, once there are as many as there shall be."""
         end = time.monotonic() + 5 * patience()
-        found = []
+        found, unready = [], ""
         while time.monotonic() < end:
             before, found = found, self.worker_pids()
             enough = self.workers is None or len(found) == int(self.workers)
-            if found and found == before and enough and self.ready(found):
-                return found
+            if found and found == before and enough:
+                unready = self.unready(found)
+                if not unready:
+                    return found
             time.sleep(0.005)
-        raise Trouble("%s has %d workers" % (self.name, len(found)))
+        raise Trouble("%s has %d workers%s" % (
+            self.name, len(found), "; " + unready if unready else ""))
 
-    def ready(self, pids):
-        """Whether the table tells of all of them."""
+    def unready(self, pids):
+        """A sentence, unless the table tells of all of them."""
         try:
             told = self.stat([])
-        except Trouble:
-            return False
+        except Trouble as trouble:
+            return str(trouble)
         heard = {one["pid"] for one in told.get("workers", [])
                  if one.get("heartbeat_age_ms") is not None}
-        return set(pids) <= heard
+        missing = set(pids) - heard
+        return "the table does not tell of pid %d" % min(missing) if (
+            missing) else ""
 
     def refused(self):
         """It must not start; its exit status."""
