@@ -496,13 +496,13 @@ START_TEST(play_begins_the_time_line_anew)
 	/* Nobody is in the middle of a packet yet. */
 	ck_assert_uint_eq(session->hot.resync, 0);
 	ck_assert_uint_eq(session->cold.start_ms, 2000);
-	ck_assert_ptr_eq(test.lane.due, session);
+	ck_assert_ptr_eq(test.lane.due[TABLE_UDP], session);
 	session->hot.packets_sent = 1;
 	session_play(session, 30, 3000, 40, 1000);
 	ck_assert_uint_eq(session->hot.resync, 1);
 	ck_assert_uint_eq(session->cold.start_ms, 2000); /* the first one's */
 	session_end(session, SESSION_TEARDOWN);
-	ck_assert_ptr_null(test.lane.due);
+	ck_assert_ptr_null(test.lane.due[TABLE_UDP]);
 }
 END_TEST
 
@@ -531,14 +531,14 @@ START_TEST(a_paused_session_is_due_no_more)
 	}
 	session_pause(sessions[1]);
 	ck_assert(!sessions[1]->due);
-	ck_assert_ptr_eq(test.lane.due, sessions[2]);
-	ck_assert_ptr_eq(test.lane.due->due_next, sessions[0]);
-	ck_assert_ptr_null(test.lane.due->due_next->due_next);
+	ck_assert_ptr_eq(test.lane.due[TABLE_UDP], sessions[2]);
+	ck_assert_ptr_eq(test.lane.due[TABLE_UDP]->due_next, sessions[0]);
+	ck_assert_ptr_null(test.lane.due[TABLE_UDP]->due_next->due_next);
 	session_set_due(sessions[2]); /* once is enough */
-	ck_assert_ptr_eq(test.lane.due->due_next, sessions[0]);
+	ck_assert_ptr_eq(test.lane.due[TABLE_UDP]->due_next, sessions[0]);
 	for (unsigned i = 0; i < 3; i++)
 		session_end(sessions[i], SESSION_TEARDOWN);
-	ck_assert_ptr_null(test.lane.due);
+	ck_assert_ptr_null(test.lane.due[TABLE_UDP]);
 }
 END_TEST
 
