@@ -87,7 +87,7 @@ moment_build(const struct served *served, const struct moment *moment,
 	static uint8_t heads[ITEMS_MAX * STREAM_HEAD_MAX];
 	static uint8_t copies[(TABLE_FLOWS_MAX + 1) *
 			      (ASF_PACKET_MOST + ASF_REWRITE_ROOM)];
-	static uint8_t room[ASF_REWRITE_ROOM + ASF_PACKET_MOST];
+	static uint8_t room[STREAM_ROOM + ASF_PACKET_MOST];
 	struct stream_item items[ITEMS_MAX];
 	struct stream_output output = { .items = items,
 		.heads = heads,
@@ -97,7 +97,7 @@ moment_build(const struct served *served, const struct moment *moment,
 	struct table_session hot = moment->hot;
 	struct title *title = moment_title(served, moment);
 	uint32_t bytes = title_packet_bytes(title), send_ms;
-	uint8_t *packet = room + ASF_REWRITE_ROOM;
+	uint8_t *packet = room + STREAM_ROOM;
 
 	ck_assert_uint_le(limit, BUILT_MAX);
 	out->count = 0;

@@ -103,7 +103,7 @@ struct gathering {
 static size_t
 stride_of(uint32_t packet_bytes)
 {
-	return (packet_bytes + ASF_REWRITE_ROOM + 15) & ~(size_t)15;
+	return (packet_bytes + STREAM_ROOM + 15) & ~(size_t)15;
 }
 
 /* About as many packets as will be due, and one to see when the next is. */
@@ -223,7 +223,7 @@ gather_some(struct sender *sender, struct gathering *gathering, uint32_t wanted)
 	const struct title *title = titles_title(gathering->session->title);
 	uint32_t packet_bytes = title_packet_bytes(title);
 	size_t stride = stride_of(packet_bytes);
-	uint8_t *at = sender->arena + sender->arena_used + ASF_REWRITE_ROOM;
+	uint8_t *at = sender->arena + sender->arena_used + STREAM_ROOM;
 	enum gathered gathered = GATHERED_END;
 	int got;
 

@@ -122,8 +122,9 @@ struct emission {
 	struct stream_item *last;
 };
 
+/* The head's bytes are at HEAD, or, when that is NULL, in the output. */
 static struct stream_item *
-item_new(struct emission *emission, size_t head_bytes)
+item_new(struct emission *emission, uint8_t *head, size_t head_bytes)
 {
 	struct stream_output *output = emission->output;
 	struct stream_item *item;
@@ -133,9 +134,12 @@ item_new(struct emission *emission, size_t head_bytes)
 		return NULL;
 	item = &output->items[output->item_count++];
 	memset(item, 0, sizeof(*item));
-	item->head = output->heads + output->heads_used;
+	item->head = head;
+	if (head == NULL) {
+		item->head = output->heads + output->heads_used;
+		output->heads_used += head_bytes;
+	}
 	item->head_bytes = (uint16_t)head_bytes;
-	output->heads_used += head_bytes;
 	item->packet = emission->session->packet;
 	item->item = emission->position + 1;
 	item->sr_due_ms = emission->session->sr_due_ms;
@@ -176,13 +180,13 @@ emit_report(struct emission *emission, unsigned flow)
 	struct stream_item *item;
 	uint8_t *at;
 
-	item = item_new(emission, bytes + (emission->interleaved ? 4 : 0));
+	at = emission->output->heads + emission->output->heads_used;
+	item =
+	    item_new(emission, NULL, bytes + (emission->interleaved ? 4 : 0));
 	if (item == NULL)
 		return -ENOBUFS;
 	item->flow = (uint8_t)flow;
 	item->rtcp = true;
-	at = emission->output->heads + emission->output->heads_used -
-	     item->head_bytes;
 	at = frame_prefix(at, emission->interleaved,
 	    emission->cold->destination[flow].rtcp, bytes);
 	memcpy(at, report, bytes);
@@ -207,7 +211,8 @@ flows_sent(const struct emission *emission)
 
 /* The packet as one flow gets it. */
 struct cut {
-	const uint8_t *data;
+	uint8_t *data;
+	bool has_room; /* for the first head, in front */
 	uint32_t bytes;
 	bool key;
 };
@@ -231,19 +236,21 @@ emit_fragment(struct emission *emission, unsigned flow, const struct cut *cut,
 	const struct table_session *session = emission->session;
 	uint32_t bytes = MIN_OF(full, cut->bytes - at);
 	bool whole = bytes == cut->bytes;
-	struct stream_item *item;
-	uint8_t *head;
+	size_t head_bytes = RTP_HEADERS_BYTES + (emission->interleaved ? 4 : 0);
+	/* Head and body side by side are one piece for the kernel. */
+	bool beside = at == 0 && cut->has_room;
+	uint8_t *head =
+	    beside ? cut->data - head_bytes
+		   : emission->output->heads + emission->output->heads_used;
+	struct stream_item *item =
+	    item_new(emission, beside ? head : NULL, head_bytes);
 
-	item = item_new(
-	    emission, RTP_HEADERS_BYTES + (emission->interleaved ? 4 : 0));
 	if (item == NULL)
 		return -ENOBUFS;
 	item->flow = (uint8_t)flow;
 	item->body = cut->data + at;
 	item->body_bytes = bytes;
 	item->padding = padding_for(emission, bytes, full);
-	head = emission->output->heads + emission->output->heads_used -
-	       item->head_bytes;
 	head = frame_prefix(head, emission->interleaved,
 	    emission->cold->destination[flow].rtp, RTP_HEADERS_BYTES + bytes);
 	rtp_write_header(
@@ -300,12 +307,10 @@ static int
 emit_single(
     struct emission *emission, uint8_t *packet, const struct asf_packet *parsed)
 {
-	struct cut cut;
-	uint8_t *at;
+	struct cut cut = { .has_room = true };
 
 	cut.bytes = asf_packet_rewrite(packet, emission->packet_bytes, parsed,
-	    flow_set(emission, 0), &at, &cut.key);
-	cut.data = at;
+	    flow_set(emission, 0), &cut.data, &cut.key);
 	return cut.bytes == 0 ? 0 : emit_cut(emission, 0, &cut);
 }
 
@@ -314,8 +319,8 @@ emit_several(struct emission *emission, const uint8_t *packet,
     const struct asf_packet *parsed)
 {
 	struct stream_output *output = emission->output;
+	struct cut cut = { .has_room = false };
 	unsigned flow;
-	struct cut cut;
 	int error;
 
 	for (flow = 0; flow < emission->session->flow_count; flow++) {

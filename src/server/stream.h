@@ -26,6 +26,8 @@
 
 /* Between sender reports, media time (RFC 3550 6.2: 5 s at least). */
 #define STREAM_REPORT_MS 5000
+/* Writable bytes in front of a packet: it may grow by some, and gets a head. */
+#define STREAM_ROOM 32
 /* Interleaved prefix, RTP header, payload header; or a whole SR with SDES. */
 #define STREAM_HEAD_MAX (4 + RTCP_MAX)
 
@@ -73,7 +75,7 @@ void stream_catch_up(
 /*
  * Append the items of ASF packet session->packet, from session->item on, and
  * move SESSION behind them (stream_advance).  PACKET (PACKET_BYTES bytes,
- * ASF_REWRITE_ROOM writable bytes in front) is cut in place and is borrowed by
+ * STREAM_ROOM writable bytes in front) is cut in place and is borrowed by
  * the items.  A packet that does not parse, or holds nothing for this session,
  * has no items.  0, or -ENOBUFS: OUTPUT is full (SESSION stands before the item
  * that did not fit; PACKET may be cut already and must be read again).

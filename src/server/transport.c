@@ -231,9 +231,14 @@ transport_add(struct transport *transport, const struct transport_path *path,
 		message = message_new(queue, path, port);
 		message->segment_bytes = (uint16_t)bytes;
 	}
-	put_vector(queue, item->head, item->head_bytes);
-	if (item->body_bytes != 0)
-		put_vector(queue, item->body, item->body_bytes);
+	if (item->head + item->head_bytes == item->body) {
+		put_vector(
+		    queue, item->head, item->head_bytes + item->body_bytes);
+	} else {
+		put_vector(queue, item->head, item->head_bytes);
+		if (item->body_bytes != 0)
+			put_vector(queue, item->body, item->body_bytes);
+	}
 	if (item->padding != 0)
 		put_vector(
 		    queue, transport->padding[item->padding], item->padding);

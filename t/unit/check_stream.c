@@ -30,8 +30,8 @@ static uint8_t copy_room[10 * (ASF_PACKET_MOST + ASF_REWRITE_ROOM)];
 static struct stream_output output;
 
 /* A packet with room in front, as a reader leaves it. */
-static uint8_t packet_room[ASF_REWRITE_ROOM + ASF_PACKET_MOST];
-static uint8_t *const packet = packet_room + ASF_REWRITE_ROOM;
+static uint8_t packet_room[STREAM_ROOM + ASF_PACKET_MOST];
+static uint8_t *const packet = packet_room + STREAM_ROOM;
 
 static void
 begin_output(void)
@@ -818,7 +818,7 @@ START_TEST(without_room_the_session_stands_before_what_did_not_fit)
 	struct table_session session = session_at(0, 1000);
 
 	begin_output();
-	output.heads_size = 2 * RTP_HEADERS_BYTES + 3;
+	output.heads_size = RTP_HEADERS_BYTES + 3; /* the first has room */
 	put_packet(16000, 16000, 5, true);
 	ck_assert_int_eq(
 	    stream_emit(&session, &cold, packet, 16000, 5, &output), -ENOBUFS);
