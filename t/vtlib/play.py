@@ -767,6 +767,8 @@ class Play:
                 str(pid) for pid in made.worker_pids())
         made.kill(pids, name)
         if words[2] == "master" and name == "KILL":
+            made.orphans = [int(pid) for pid in
+                            self.variables["killed"].split()]
             made.process.wait()
             made.process = None
 
@@ -801,6 +803,8 @@ class Play:
         self.until(lambda: all(server.state_of(pid) in (None, "Z")
                                for pid in pids),
                    seconds(words[2]), lambda: "still there: %s" % pids)
+        for made in self.servers.values():
+            made.orphans = [pid for pid in made.orphans if pid not in pids]
 
     def top_replaced(self, one, words):
         """replaced s1 within S: the workers are as many as before, others."""

@@ -282,19 +282,21 @@ class Server:
             raise Trouble(problem)
 
     def end(self):
-        """Nothing of it is left."""
-        if self.process is None:
-            return
-        for pid in self.worker_pids() + [self.process.pid] + self.orphans:
+        """Nothing of it is left, not even what a killed master left."""
+        pids = self.worker_pids() + self.orphans
+        if self.process is not None:
+            pids.append(self.process.pid)
+        for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 pass
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            pass
-        self.process = None
+        if self.process is not None:
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                pass
+        self.process, self.orphans = None, []
         for left in ("/dev/shm/vodd." + self.instance,
                      "/run/vodd/%s.pid" % self.instance,
                      "/run/vodd/%s.status" % self.instance):
