@@ -495,6 +495,21 @@ share_rates(struct title *title)
 	}
 }
 
+/*
+ * What the header says, 0 if nothing.  It is believed as far as packets are
+ * sent: where the last object stays on the screen for long, the packets' own
+ * times end with its beginning.
+ */
+static uint64_t
+told_duration_us(const struct title *title)
+{
+	uint64_t preroll_us = title->header.preroll_ms * US_PER_MS;
+
+	return title->header.play_duration_us > preroll_us
+		   ? title->header.play_duration_us - preroll_us
+		   : 0;
+}
+
 static int
 measure(struct title *title)
 {
@@ -511,7 +526,8 @@ measure(struct title *title)
 	free(buffer);
 	if (error != 0)
 		return error;
-	title->duration_us = tail.end_us;
+	title->duration_us = MAX_OF(tail.end_us,
+	    MIN_OF(tail.end_send_ms * US_PER_MS, told_duration_us(title)));
 	title->average_bps = average_of(title, &tail);
 	share_rates(title);
 	return 0;

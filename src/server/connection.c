@@ -654,14 +654,19 @@ connection_open(struct lane *lane, int fd, const union sock_address *peer,
     const union sock_address *local)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
-	int error = -ENOMEM;
+	int error = -ENOSPC;
 
-	if (connection == NULL)
+	if (connection == NULL ||
+	    !table_reserve(lane->table, lane->number, TABLE_CONNECTIONS, 1,
+		config_connections(lane->config)))
 		goto fail;
 	error = table_claim(
 	    lane->table, lane->number, TABLE_CONNECTION, &connection->record);
-	if (error != 0)
+	if (error != 0) {
+		table_counter_add(
+		    lane->table, lane->number, TABLE_CONNECTIONS, -1);
 		goto fail;
+	}
 	connection->lane = lane;
 	connection->fd = fd;
 	connection->link.fd = fd;
@@ -679,7 +684,6 @@ connection_open(struct lane *lane, int fd, const union sock_address *peer,
 		.local = *local,
 	};
 	lane->connections[connection->record] = connection;
-	table_counter_add(lane->table, lane->number, TABLE_CONNECTIONS, 1);
 	publish(connection);
 	error = loop_add(lane->loop, &connection->watch, fd,
 	    EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, ready, connection);

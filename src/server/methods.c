@@ -315,7 +315,10 @@ methods_answer(struct exchange *exchange)
 		return refuse_option(
 		    exchange, request->header[RTSP_PROXY_REQUIRE]);
 	if (!rtsp_parse_url(request->url, &found.url))
-		return exchange_refuse(exchange, RTSP_BAD_REQUEST);
+		return exchange_refuse(
+		    exchange, request->url.length < sizeof(found.url.path)
+				  ? RTSP_BAD_REQUEST
+				  : RTSP_URL_TOO_LONG);
 	split_stream(&found);
 	return answer_found(exchange, method, &found);
 }

@@ -99,11 +99,21 @@ seek_start(struct exchange *exchange, const struct session *session,
 
 /* Where to begin and end; what PLAY is about. */
 struct play {
-	bool has_range, has_end, goes_on;
+	bool has_end, goes_on; /* an end before the title's; from where it is */
 	uint64_t start_us, end_us;
 	uint32_t speed_milli;
 	uint32_t packet, send_ms, end_packet;
 };
+
+/* Where it stands, as media time. */
+static uint64_t
+position_us(const struct session *session)
+{
+	uint32_t first_ms = titles_first_ms(session->title);
+	uint32_t at_ms = session->hot.position_ms;
+
+	return at_ms > first_ms ? (at_ms - first_ms) * US_PER_MS : 0;
+}
 
 static unsigned
 find_range(const struct exchange *exchange, const struct session *session,
@@ -114,8 +124,7 @@ find_range(const struct exchange *exchange, const struct session *session,
 	struct rtsp_range range;
 
 	play->end_us = duration_us;
-	play->has_range = header.at != NULL;
-	if (!play->has_range) {
+	if (header.at == NULL) {
 		/* RFC 2326 10.5: from where PAUSE stopped. */
 		play->goes_on = session->hot.end == TABLE_END_NONE;
 		return 0;
@@ -127,7 +136,8 @@ find_range(const struct exchange *exchange, const struct session *session,
 		play->end_us = range.end_us;
 	if (!range.has_start) {
 		play->goes_on = true;
-		return 0;
+		return play->end_us < position_us(session) ? RTSP_INVALID_RANGE
+							   : 0;
 	}
 	if (range.start_us > duration_us)
 		return RTSP_INVALID_RANGE;
@@ -148,6 +158,15 @@ find_speed(const struct exchange *exchange)
 	return (uint32_t)MAX_OF(MIN_OF(speed, most), LEAST_SPEED_MILLI);
 }
 
+/* From the packet that would have been next. */
+static void
+go_on(const struct session *session, struct play *play)
+{
+	play->packet = session->hot.packet;
+	play->send_ms = session->hot.position_ms;
+	play->start_us = position_us(session);
+}
+
 /*
  * From the search, or from what is known without one.  False: wait.
  */
@@ -158,13 +177,9 @@ find_packets(struct exchange *exchange, struct session *session,
 	struct play_seek *seek = *exchange->seek;
 
 	*status = 0;
-	if (play->goes_on && !play->has_range) {
-		play->packet = session->hot.packet;
-		play->send_ms = session->hot.position_ms;
+	if (play->goes_on && !play->has_end) {
 		play->end_packet = session->hot.end_packet;
-		play->start_us = (uint64_t)(play->send_ms -
-					    titles_first_ms(session->title)) *
-				 US_PER_MS;
+		go_on(session, play);
 		return true;
 	}
 	if (seek == NULL) {
@@ -179,6 +194,8 @@ find_packets(struct exchange *exchange, struct session *session,
 	play->send_ms = seek->send_ms;
 	play->end_packet = seek->end_packet;
 	play->start_us = seek->reached_us;
+	if (play->goes_on)
+		go_on(session, play);
 	seek_free(seek);
 	return true;
 }
@@ -273,11 +290,11 @@ refuse_bandwidth(struct exchange *exchange, const struct exchange_found *found)
 	    exchange, RTSP_NOT_ENOUGH_BANDWIDTH, phrase);
 }
 
-/* PLAY while it plays, without a range: it goes on. */
+/* PLAY while it plays, without another range: it goes on. */
 static bool
 is_playing_on(const struct session *session, const struct play *play)
 {
-	return play->goes_on && !play->has_range &&
+	return play->goes_on && !play->has_end &&
 	       session->hot.session_state == TABLE_SESSION_PLAYING &&
 	       play->speed_milli == session->hot.speed_milli;
 }

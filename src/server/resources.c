@@ -30,8 +30,10 @@ resources_table_limits(const struct config *config, struct table_limits *out)
 	uint32_t lanes = config_lanes(config);
 	uint64_t share = (config->max_sessions + lanes - 1) / lanes;
 	uint64_t sessions = MIN_OF(config->max_sessions, 2 * share + 256);
-	uint64_t connections =
-	    MIN_OF(config_connections(config), sessions + (sessions + 1) / 2);
+	/* Any lane may get all those that were asked for. */
+	uint64_t connections = config->max_connections != 0
+				   ? config->max_connections
+				   : sessions + (sessions + 1) / 2;
 
 	*out = (struct table_limits){
 		.lanes = lanes,

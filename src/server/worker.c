@@ -58,7 +58,8 @@ struct worker {
 	struct loop_timer heartbeat, sweep, placement, ending;
 };
 
-/* --- accepting ------------------------------------------------------------ */
+/* --- accepting, and who shall ----------------------------------------------
+ */
 
 static void
 stop_listening(struct worker *worker)
@@ -67,51 +68,6 @@ stop_listening(struct worker *worker)
 		loop_remove(worker->lane.loop, &worker->listeners[i].watch);
 	worker->listening = false;
 }
-
-static void
-accept_one(void *context, uint32_t events)
-{
-	struct listener *listener = context;
-	struct lane *lane = &listener->worker->lane;
-	union sock_address peer, local;
-	char text[SOCK_TEXT_MAX];
-	int fd, error;
-
-	(void)events;
-	/* One per wake-up: the others have theirs. */
-	fd = sock_accept(listener->fd, &peer, &local);
-	if (fd < 0) {
-		/* Until the next placement: it would be ready all the time. */
-		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ||
-		    fd == -ENOBUFS)
-			stop_listening(listener->worker);
-		if (fd != -EAGAIN && fd != -ECONNABORTED && fd != -EINTR)
-			log_warning(
-			    "worker", "accept failed: %s", strerror(-fd));
-		return;
-	}
-	error = connection_open(lane, fd, &peer, &local);
-	if (error != 0)
-		log_warning("worker", "connection refused peer=%s: %s",
-		    sock_address_text(&peer, true, text), strerror(-error));
-}
-
-static int
-start_listening(struct worker *worker)
-{
-	int error = 0;
-
-	if (worker->listening)
-		return 0;
-	for (unsigned i = 0; i < worker->listener_count && error == 0; i++)
-		error = loop_add(worker->lane.loop, &worker->listeners[i].watch,
-		    worker->listeners[i].fd, EPOLLIN | EPOLLEXCLUSIVE,
-		    accept_one, &worker->listeners[i]);
-	worker->listening = true;
-	return error;
-}
-
-/* --- placement ------------------------------------------------------------ */
 
 static uint64_t
 load_of(const struct table *table, uint32_t lane)
@@ -147,6 +103,52 @@ others_should_accept(const struct worker *worker)
 	}
 	/* Below some connections' worth nothing is gained by it. */
 	return mine > least + 8 * EXPECTED_BPS && mine * living > sum + sum / 8;
+}
+
+static void
+accept_one(void *context, uint32_t events)
+{
+	struct listener *listener = context;
+	struct lane *lane = &listener->worker->lane;
+	union sock_address peer, local;
+	char text[SOCK_TEXT_MAX];
+	int fd, error;
+
+	(void)events;
+	/* One per wake-up: the others have theirs. */
+	fd = sock_accept(listener->fd, &peer, &local);
+	if (fd < 0) {
+		/* Until the next placement: it would be ready all the time. */
+		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ||
+		    fd == -ENOBUFS)
+			stop_listening(listener->worker);
+		if (fd != -EAGAIN && fd != -ECONNABORTED && fd != -EINTR)
+			log_warning(
+			    "worker", "accept failed: %s", strerror(-fd));
+		return;
+	}
+	error = connection_open(lane, fd, &peer, &local);
+	/* At once: in a burst the next one comes before the next placement. */
+	if (others_should_accept(listener->worker))
+		stop_listening(listener->worker);
+	if (error != 0)
+		log_warning("worker", "connection refused peer=%s: %s",
+		    sock_address_text(&peer, true, text), strerror(-error));
+}
+
+static int
+start_listening(struct worker *worker)
+{
+	int error = 0;
+
+	if (worker->listening)
+		return 0;
+	for (unsigned i = 0; i < worker->listener_count && error == 0; i++)
+		error = loop_add(worker->lane.loop, &worker->listeners[i].watch,
+		    worker->listeners[i].fd, EPOLLIN | EPOLLEXCLUSIVE,
+		    accept_one, &worker->listeners[i]);
+	worker->listening = true;
+	return error;
 }
 
 static void
