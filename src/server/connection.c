@@ -539,14 +539,14 @@ take_message(struct connection *connection, const uint8_t *data, size_t size)
 	case RTSP_DONE:
 		break;
 	}
+	if (body_is_too_large(&request)) { /* a reply's has no limit else */
+		refuse_request(connection, &request);
+		return true;
+	}
 	if (request.is_reply) { /* to nothing that we asked */
 		connection->view.in_done +=
 		    request.head_length + request.content_length;
 		publish(connection);
-		return true;
-	}
-	if (body_is_too_large(&request)) {
-		refuse_request(connection, &request);
 		return true;
 	}
 	return answer_request(connection, &request);
