@@ -165,6 +165,8 @@ teardown_stream(struct exchange *exchange, struct exchange_found *found)
 	else
 		return exchange_refuse(exchange, RTSP_NOT_FOUND);
 	session->hot.item = 0; /* items are counted anew */
+	if (session->hot.committed_bps != 0) /* less than it has */
+		(void)session_reserve_rate(session, session->hot.speed_milli);
 	exchange->changed = session;
 	exchange_begin(exchange, RTSP_OK, NULL);
 	exchange_put_session(exchange, session);

@@ -200,24 +200,6 @@ find_packets(struct exchange *exchange, struct session *session,
 	return true;
 }
 
-/* Take or give back bit rate, so that SESSION has what it needs. */
-static bool
-reserve_rate(struct lane *lane, struct session *session, uint32_t speed_milli)
-{
-	uint64_t wanted = session_rate_bps(session, speed_milli);
-	uint64_t had = session->hot.committed_bps;
-
-	if (wanted > had &&
-	    !table_reserve(lane->table, lane->number, TABLE_COMMITTED_BPS,
-		wanted - had, lane->config->max_bandwidth_bps))
-		return false;
-	if (wanted < had)
-		table_counter_add(lane->table, lane->number,
-		    TABLE_COMMITTED_BPS, -(int64_t)(had - wanted));
-	session->hot.committed_bps = wanted;
-	return true;
-}
-
 /*
  * One entry per stream that was set up; left out where a long URL would not
  * fit, since no client depends on it (wire reference 11).
@@ -314,7 +296,7 @@ play_answer(struct exchange *exchange, struct exchange_found *found)
 		return false;
 	if (status != 0)
 		return exchange_refuse(exchange, status);
-	if (!reserve_rate(exchange->lane, session, play.speed_milli))
+	if (!session_reserve_rate(session, play.speed_milli))
 		return refuse_bandwidth(exchange, found);
 	if (!is_playing_on(session, &play)) {
 		session_pause(session);

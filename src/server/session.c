@@ -529,6 +529,24 @@ session_rate_bps(const struct session *session, uint32_t speed_milli)
 	return media_bps * speed_milli / 1000;
 }
 
+bool
+session_reserve_rate(struct session *session, uint32_t speed_milli)
+{
+	struct lane *lane = session->lane;
+	uint64_t wanted = session_rate_bps(session, speed_milli);
+	uint64_t had = session->hot.committed_bps;
+
+	if (wanted > had &&
+	    !table_reserve(lane->table, lane->number, TABLE_COMMITTED_BPS,
+		wanted - had, lane->config->max_bandwidth_bps))
+		return false;
+	if (wanted < had)
+		table_counter_add(lane->table, lane->number,
+		    TABLE_COMMITTED_BPS, -(int64_t)(had - wanted));
+	session->hot.committed_bps = wanted;
+	return true;
+}
+
 /* --- playing -------------------------------------------------------------- */
 
 void

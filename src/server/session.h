@@ -100,11 +100,12 @@ bool session_uses_channel(const struct session *session, unsigned channel);
 
 /* Bit rate to be reserved while playing or paused, headers included. */
 uint64_t session_rate_bps(const struct session *session, uint32_t speed_milli);
+/* Take that, or give back what is too much.  False: not enough for all. */
+bool session_reserve_rate(struct session *session, uint32_t speed_milli);
 
 /*
  * Play from PACKET, whose send time is SEND_MS, to END_PACKET; first packet at
- * once.  The caller reserved session_rate_bps(), and puts it into
- * hot.committed_bps.
+ * once.  The caller reserved its bit rate.
  */
 void session_play(struct session *session, uint32_t packet, uint32_t send_ms,
     uint32_t end_packet, uint32_t speed_milli);
