@@ -18,20 +18,27 @@
 #include "media/title.h"
 
 #define BUCKETS 1024 /* a power of two */
+/* Blocks get so small when many streams share the pool, ... */
+#define BLOCK_LEAST (16u * 1024)
+/* ... and larger again after the pool was turned over so often in peace. */
+#define CALM_TURNS 32
+/* Evictions that tell something. */
+#define TURN_LEAST 32
 /* Sweeps that a block survives unused. */
 #define IDLE_SWEEPS 15
 
 enum block_state { BLOCK_READING, BLOCK_READY, BLOCK_FAILED };
 
-/* Whole packets of a title, numbered from 0. */
+/* Whole packets of a title. */
 struct block {
 	struct reader_job job;
 	struct reader *reader;
 	struct block *chain; /* of its bucket */
 	struct block *newer, *older;
 	const struct title *title;
-	uint32_t number;
-	uint32_t first, count; /* packets wanted; then: packets there */
+	uint32_t first, wanted; /* packets */
+	uint32_t count; /* packets there */
+	uint32_t taken; /* packets up to the last that somebody took */
 	enum block_state state;
 	struct block *reading_next, **reading_self; /* while it is read */
 	int error;
@@ -59,6 +66,10 @@ struct reader {
 	struct block *newest, *oldest; /* by last use */
 	size_t pool_bytes, used_bytes, reading_bytes;
 	struct block *reading; /* list */
+	size_t block_bytes;
+	/* Of this turn of the pool: blocks evicted, those before their end. */
+	size_t evicted, wasted;
+	unsigned calm_turns;
 	unsigned sweeps;
 	struct waiter *room; /* wait for any block to be done */
 };
@@ -205,6 +216,7 @@ reader_new(unsigned threads, size_t pool_bytes, struct reader **out)
 	queue_init(&reader->waiting);
 	queue_init(&reader->finished);
 	reader->pool_bytes = MAX_OF(pool_bytes, 2 * READER_BLOCK_BYTES);
+	reader->block_bytes = READER_BLOCK_BYTES;
 	reader->per_group = threads > 1 ? threads / 2 : 1;
 	reader->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (reader->event == -1)
@@ -302,27 +314,41 @@ reader_collect(struct reader *reader)
 /* --- blocks --------------------------------------------------------------- */
 
 static uint32_t
-packets_per_block(const struct title *title)
+packets_per_block(const struct reader *reader, const struct title *title)
 {
-	return MAX_OF(READER_BLOCK_BYTES / title_packet_bytes(title), 1);
+	uint32_t packets =
+	    (uint32_t)(reader->block_bytes / title_packet_bytes(title));
+
+	return MAX_OF(packets, UINT32_C(1));
+}
+
+/* Where the block begins that a packet stands in. */
+static uint32_t
+block_first(
+    const struct reader *reader, const struct title *title, uint32_t packet)
+{
+	return packet - packet % packets_per_block(reader, title);
 }
 
 static struct block **
-bucket_of(struct reader *reader, const struct title *title, uint32_t number)
+bucket_of(struct reader *reader, const struct title *title, uint32_t first)
 {
-	uint64_t key = (uint64_t)(uintptr_t)title / 64 + number;
+	uint64_t key = (uint64_t)(uintptr_t)title / 64 + first;
 
 	key *= UINT64_C(0x9e3779b97f4a7c15);
 	return &reader->buckets[key >> 54 & (BUCKETS - 1)];
 }
 
+/* A smaller one, of another time, may begin at the same packet. */
 static struct block *
-block_find(struct reader *reader, const struct title *title, uint32_t number)
+block_find(struct reader *reader, const struct title *title, uint32_t packet)
 {
-	struct block *block = *bucket_of(reader, title, number);
+	uint32_t first = block_first(reader, title, packet);
+	struct block *block = *bucket_of(reader, title, first);
 
 	while (
-	    block != NULL && (block->title != title || block->number != number))
+	    block != NULL && (block->title != title || block->first != first ||
+				 packet - first >= block->wanted))
 		block = block->chain;
 	return block;
 }
@@ -349,7 +375,7 @@ use_link(struct reader *reader, struct block *block)
 static void
 block_free(struct reader *reader, struct block *block)
 {
-	struct block **at = bucket_of(reader, block->title, block->number);
+	struct block **at = bucket_of(reader, block->title, block->first);
 
 	while (*at != block)
 		at = &(*at)->chain;
@@ -358,6 +384,34 @@ block_free(struct reader *reader, struct block *block)
 	reader->used_bytes -= block->size;
 	free(block->data);
 	free(block);
+}
+
+/*
+ * Blocks that many streams use at once must all fit into the pool, else each
+ * is read again and again.  When many are evicted before their end they are too
+ * large.
+ */
+static void
+note_eviction(struct reader *reader, const struct block *block)
+{
+	size_t turn = MAX_OF(
+	    reader->pool_bytes / reader->block_bytes, (size_t)TURN_LEAST);
+
+	reader->evicted++;
+	reader->wasted += block->taken < block->count;
+	if (reader->evicted < turn)
+		return;
+	reader->calm_turns =
+	    reader->wasted > turn / 32 ? 0 : reader->calm_turns + 1;
+	if (reader->wasted > turn / 4 && reader->block_bytes > BLOCK_LEAST)
+		reader->block_bytes /= 2;
+	if (reader->calm_turns == CALM_TURNS) {
+		reader->calm_turns = 0;
+		if (reader->block_bytes < READER_BLOCK_BYTES)
+			reader->block_bytes *= 2;
+	}
+	reader->evicted = 0;
+	reader->wasted = 0;
 }
 
 /* Room for SIZE bytes, from the blocks used longest ago. */
@@ -369,8 +423,10 @@ make_room(struct reader *reader, size_t size)
 	while (
 	    block != NULL && reader->used_bytes + size > reader->pool_bytes) {
 		newer = block->newer;
-		if (block->state != BLOCK_READING)
+		if (block->state != BLOCK_READING) {
+			note_eviction(reader, block);
 			block_free(reader, block);
+		}
 		block = newer;
 	}
 	return reader->used_bytes + size <= reader->pool_bytes;
@@ -438,18 +494,19 @@ block_done(struct reader_job *job)
 	waiter_call_all(&reader->room);
 }
 
+/* The block that PACKET stands in. */
 static struct block *
-block_start(struct reader *reader, const struct title *title, uint32_t number)
+block_start(struct reader *reader, const struct title *title, uint32_t packet)
 {
-	uint32_t per_block = packets_per_block(title);
-	uint64_t first = (uint64_t)number * per_block;
+	uint32_t first = block_first(reader, title, packet), count;
 	struct block *block, **bucket;
 	size_t size;
 
-	if (first >= title_packets(title))
+	if (packet >= title_packets(title))
 		return NULL;
-	per_block = MIN_OF(per_block, title_packets(title) - (uint32_t)first);
-	size = (size_t)per_block * title_packet_bytes(title);
+	count = MIN_OF(
+	    packets_per_block(reader, title), title_packets(title) - first);
+	size = (size_t)count * title_packet_bytes(title);
 	if (!has_share(reader, title, size) || !make_room(reader, size))
 		return NULL;
 	if ((block = calloc(1, sizeof(*block))) == NULL)
@@ -464,14 +521,14 @@ block_start(struct reader *reader, const struct title *title, uint32_t number)
 		    .group = (uint64_t)(uintptr_t)title },
 		.reader = reader,
 		.title = title,
-		.number = number,
-		.first = (uint32_t)first,
-		.count = per_block,
+		.first = first,
+		.wanted = count,
+		.count = count,
 		.state = BLOCK_READING,
 		.data = block->data,
 		.size = size,
 	};
-	bucket = bucket_of(reader, title, number);
+	bucket = bucket_of(reader, title, first);
 	block->chain = *bucket;
 	*bucket = block;
 	use_link(reader, block);
@@ -483,8 +540,8 @@ block_start(struct reader *reader, const struct title *title, uint32_t number)
 }
 
 static uint32_t
-copy_packets(const struct block *block, uint32_t first, uint32_t count,
-    uint8_t *into, size_t stride)
+copy_packets(struct block *block, uint32_t first, uint32_t count, uint8_t *into,
+    size_t stride)
 {
 	size_t packet_bytes = title_packet_bytes(block->title);
 	uint32_t skipped = first - block->first;
@@ -494,6 +551,7 @@ copy_packets(const struct block *block, uint32_t first, uint32_t count,
 	for (uint32_t i = 0; i < count; i++)
 		memcpy(into + i * stride,
 		    block->data + (skipped + i) * packet_bytes, packet_bytes);
+	block->taken = MAX_OF(block->taken, skipped + count);
 	return count;
 }
 
@@ -501,13 +559,12 @@ int
 reader_packets(struct reader *reader, const struct title *title, uint32_t first,
     uint32_t count, uint8_t *into, size_t stride, struct waiter *waiter)
 {
-	uint32_t number = first / packets_per_block(title);
-	struct block *block = block_find(reader, title, number);
-	uint32_t copied;
+	struct block *block = block_find(reader, title, first);
+	uint32_t copied, next;
 	int error;
 
 	if (block == NULL &&
-	    (block = block_start(reader, title, number)) == NULL) {
+	    (block = block_start(reader, title, first)) == NULL) {
 		if (first >= title_packets(title))
 			return -ESTALE;
 		waiter_add(&reader->room, waiter);
@@ -526,9 +583,9 @@ reader_packets(struct reader *reader, const struct title *title, uint32_t first,
 		return error != 0 ? error : -ESTALE;
 	}
 	copied = copy_packets(block, first, count, into, stride);
-	if (!title_can_nowait(title) &&
-	    block_find(reader, title, number + 1) == NULL)
-		block_start(reader, title, number + 1);
+	next = block->first + block->wanted;
+	if (!title_can_nowait(title) && block_find(reader, title, next) == NULL)
+		block_start(reader, title, next);
 	return copied > 0 ? (int)copied : -ESTALE;
 }
 

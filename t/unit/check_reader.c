@@ -590,6 +590,49 @@ START_TEST(everybody_gets_on_however_small_the_pool)
 }
 END_TEST
 
+/*
+ * Streams side by side, more of them than blocks of full size fit: soon most
+ * packets are there when they are asked for.
+ */
+START_TEST(many_streams_get_smaller_blocks)
+{
+	enum { TITLES = 3, STREAMS = 8, SPAN = 375, SMALL = 1024 };
+	struct caller caller = { .calls = 0 };
+	struct title *titles[TITLES];
+	unsigned waits = 0;
+	char name[8];
+
+	make_folder("/dev/shm");
+	ck_assert_int_eq(reader_new(2, 1 << 20, &reader), 0);
+	for (unsigned i = 0; i < TITLES; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		write_title(name, STREAMS * SPAN, SMALL);
+		titles[i] = open_title(name);
+		(void)title_try_packets(titles[i], 0, 1, got, SMALL);
+	}
+	for (uint32_t at = 0; at < SPAN; at++) {
+		for (uint32_t i = 0; i < TITLES * STREAMS; i++) {
+			const struct title *title = titles[i % TITLES];
+			uint32_t packet = i / TITLES * SPAN + at;
+			bool waited = ask(title, packet, 1, &caller) < 0;
+
+			if (waited)
+				ck_assert_int_eq(get(title, packet, 1), 1);
+			waits += waited && at > SPAN / 2;
+			expect_equal(title, packet, 1);
+		}
+	}
+	ck_assert_uint_lt(waits, TITLES * STREAMS * (SPAN / 2) / 8);
+	while (collect(100))
+		;
+	for (unsigned i = 0; i < TITLES; i++) {
+		ck_assert(reader_release(reader, titles[i]));
+		title_close(titles[i]);
+	}
+	end();
+}
+END_TEST
+
 START_TEST(threads_have_a_limit)
 {
 	struct reader *none = NULL;
@@ -626,6 +669,7 @@ main(void)
 	tcase_add_test(blocks, a_title_is_released_when_no_read_of_it_runs);
 	tcase_add_test(blocks, the_next_block_is_read_ahead_without_rwf_nowait);
 	tcase_add_test(blocks, everybody_gets_on_however_small_the_pool);
+	tcase_add_test(blocks, many_streams_get_smaller_blocks);
 	suite_add_tcase(suite, blocks);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
