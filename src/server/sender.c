@@ -352,7 +352,7 @@ take_back(struct sender *sender, struct session *session)
 	if (table_read(lane->table, lane->number, TABLE_SESSION,
 		session->record, &before))
 		move_to(sender, session, &before);
-	waiter_forget(&session->waiter);
+	session_pause(session); /* else a full socket would hold the turn */
 	wake_at(session, sender->now_us + LOOP_TICK_US);
 }
 
