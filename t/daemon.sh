@@ -5,6 +5,8 @@
 set -u
 umask 022
 
+[ "$PYTHON" != no ] || { echo "skipped: python3 is missing"; exit 77; }
+
 vodd=$builddir/vodd
 scratch=$(mktemp -d) || exit 99
 chmod 755 "$scratch"

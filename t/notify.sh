@@ -5,6 +5,8 @@
 set -u
 umask 022
 
+[ "$PYTHON" != no ] || { echo "skipped: python3 is missing"; exit 77; }
+
 # built --without-systemd it tells nothing
 grep -q '^#define HAVE_SYSTEMD 1' "$builddir/config.h" ||
     { echo "skipped: built without libsystemd"; exit 77; }
