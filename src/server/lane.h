@@ -54,9 +54,10 @@ struct lane {
 	struct connection
 	    *large_owner; /* whose reply stands in the large outbox */
 	struct connection *stalled; /* list: waits for the end of a frame */
-	struct lane_drop *drops, **drops_end; /* list: to be told to the
-					       * master, the oldest first */
-	/* Lists by enum table_transport: what has packets to send in this turn. */
+	/* list: to be told to the master, the oldest first */
+	struct lane_drop *drops, **drops_end;
+	/* Lists by enum table_transport: what has packets to send in this turn.
+	 */
 	struct session *due[2];
 	uint8_t *input; /* LANE_INPUT_BYTES; a peeked request */
 	uint8_t *reply; /* TABLE_LARGE_OUTBOX_BYTES; a reply being written */
