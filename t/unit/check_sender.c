@@ -101,6 +101,9 @@ begin(void)
 	test_lane_begin(&test, folder);
 	test_client_open(&client, &test, AF_INET);
 	ck_assert_int_eq(sock_pair_open(AF_INET, 0, 0, &receiver), 0);
+	/* As an ordinary user as much as there may be. */
+	(void)setsockopt(
+	    receiver.rtp, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	(void)setsockopt(
 	    receiver.rtp, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	now_us = BEGIN_US;
