@@ -22,6 +22,8 @@
 #define REQUESTS_PER_TURN 16
 /* Interleaved frames of a client that are worth reading: RTCP. */
 #define FRAME_READ_MAX 2048
+/* How long who holds the lane's large outbox may take nothing of it. */
+#define LARGE_STALL_US US_PER_SECOND
 /* How long a connection that was answered for the last time may take to end. */
 #define LINGER_US (2 * US_PER_SECOND)
 
@@ -78,16 +80,24 @@ connection_of(const struct session *session)
 
 /* --- end ------------------------------------------------------------------ */
 
+static bool
+leave_list(struct connection **at, const struct connection *connection)
+{
+	while (*at != NULL && *at != connection)
+		at = &(*at)->stalled_next;
+	if (*at == NULL)
+		return false;
+	*at = connection->stalled_next;
+	return true;
+}
+
 static void
 leave_stalled(struct connection *connection)
 {
-	struct connection **at = &connection->lane->stalled;
+	struct lane *lane = connection->lane;
 
-	if (!connection->stalled)
-		return;
-	while (*at != connection)
-		at = &(*at)->stalled_next;
-	*at = connection->stalled_next;
+	if (connection->stalled && !leave_list(&lane->stalled, connection))
+		(void)leave_list(&lane->resuming, connection);
 	connection->stalled = false;
 }
 
@@ -283,6 +293,7 @@ fill_outbox(struct connection *connection, const uint8_t *reply, size_t size)
 	connection->view.out_done = connection->link.written;
 	connection->outbox_sent = 0;
 	connection->link.outbox = true;
+	connection->link.progress_us = loop_now_us(lane->loop);
 }
 
 void
@@ -417,16 +428,25 @@ exchange_for(struct connection *connection, const struct rtsp_message *request)
 	};
 }
 
-/* A large reply while another is being written: again in the next tick. */
+/*
+ * A large reply while another is being written: again in the next tick.  There
+ * is one large outbox: who doesn't read loses it to who waits.
+ */
 static bool
 large_outbox_is_taken(struct connection *connection, size_t size)
 {
 	struct lane *lane = connection->lane;
+	struct connection *owner = lane->large_owner;
+	uint64_t now_us = loop_now_us(lane->loop);
 
-	if (size <= TABLE_OUTBOX_BYTES || lane->large_owner == NULL)
+	if (size <= TABLE_OUTBOX_BYTES || owner == NULL)
 		return false;
-	loop_timer_set(lane->loop, &connection->timer,
-	    loop_now_us(lane->loop) + LOOP_TICK_US, retry_store, connection);
+	if (now_us - owner->link.progress_us > LARGE_STALL_US) {
+		connection_close(owner, SESSION_TOO_SLOW);
+		return false;
+	}
+	loop_timer_set(lane->loop, &connection->timer, now_us + LOOP_TICK_US,
+	    retry_store, connection);
 	return true;
 }
 
@@ -637,11 +657,12 @@ ready(void *context, uint32_t events)
 void
 connection_resume_stalled(struct lane *lane)
 {
-	struct connection *connection, *next = lane->stalled;
+	struct connection *connection;
 
+	lane->resuming = lane->stalled;
 	lane->stalled = NULL;
-	while ((connection = next) != NULL) {
-		next = connection->stalled_next;
+	while ((connection = lane->resuming) != NULL) {
+		lane->resuming = connection->stalled_next;
 		connection->stalled = false;
 		process(connection);
 	}

@@ -53,7 +53,9 @@ struct lane {
 	uint32_t session_slots, connection_slots;
 	struct connection
 	    *large_owner; /* whose reply stands in the large outbox */
-	struct connection *stalled; /* list: waits for the end of a frame */
+	/* Lists: wait for the end of a frame; had it, and are looked after now.
+	 */
+	struct connection *stalled, *resuming;
 	/* list: to be told to the master, the oldest first */
 	struct lane_drop *drops, **drops_end;
 	/* Lists by enum table_transport: what has packets to send in this turn.

@@ -145,6 +145,8 @@ restrict_calls(void)
 
 	if (filter == NULL)
 		return -ENOMEM;
+	/* Errors of the kernel as they are, not -ECANCELED for all. */
+	error = seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
 	for (size_t i = 0; i < ARRAY_LENGTH(allowed) && error == 0; i++)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
 	if (error == 0)

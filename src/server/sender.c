@@ -208,7 +208,8 @@ gather_packet(struct sender *sender, struct gathering *gathering,
 	} else if (stream_is_on_time(cursor, send_ms)) {
 		gathering->session->behind_since_us = 0;
 	}
-	note_lateness(sender, due_us);
+	note_lateness(
+	    sender, stream_due_without_catching_up_us(cursor, send_ms));
 	if (stream_emit(cursor, &gathering->session->cold, packet, packet_bytes,
 		send_ms, &sender->output) != 0)
 		return GATHERED_FULL;
