@@ -494,12 +494,27 @@ START_TEST(packets_come_from_the_address_that_the_client_connected_to)
 }
 END_TEST
 
+/* A pair opens without it, but there is no address to send from. */
+static bool
+has_ipv6(void)
+{
+	union sock_address host;
+	int fd;
+
+	address("[::1]:0", &host);
+	fd = sock_listen(&host, 1);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
 START_TEST(ipv6_is_served_by_a_pair_of_its_own)
 {
 	char text[SOCK_TEXT_MAX];
 	struct receiver six;
 
-	if (pairs[1].family == 0)
+	if (!has_ipv6())
 		return;
 	receiver_open(&six, AF_INET6);
 	address("[::1]:0", &local);
