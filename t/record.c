@@ -197,9 +197,14 @@ START_TEST(a_report_that_stands_before_a_packet_is_known)
 	viewer_setup(&viewer, 1, 0);
 	viewer_setup(&viewer, 2, 1);
 	viewer_ask(&viewer, "PLAY", 0, "Range: npt=30-\r\nSpeed: 8\r\n", 200);
-	viewer_take_packets(&viewer, 5);
-	freeze_before_reports(&viewer);
-	compare_frozen(&viewer, 12, thaw);
+	/* On a loaded machine the worker may stop a packet later. */
+	for (unsigned i = 0; i < 4; i++) {
+		viewer_take_packets(&viewer, 5);
+		freeze_before_reports(&viewer);
+		compare_frozen(&viewer, 12, thaw);
+		if (built.at[0].rtcp)
+			break;
+	}
 	ck_assert(built.at[0].rtcp);
 	viewer_close(&viewer);
 }
