@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What t/clients.py needs to play titles with clients that nobody here wrote."""
+"""What t/clients.py needs to play titles with clients of others."""

@@ -61,7 +61,7 @@ def first_send_time(url, at):
         head, sdp = talk.ask("DESCRIBE", url, "Accept: application/sdp")
         base = re.search(r"(?i)Content-Base: *(\S+)", head).group(1)
         channel = 0
-        for media in sdp.split("m=")[1:]:
+        for media in sdp.split("\r\nm=")[1:]:
             if not media.startswith(("audio", "video")):
                 continue
             control = re.search(r"a=control:(\S+)", media).group(1)

@@ -75,7 +75,10 @@ class Lossy:
 
     def rtsp(self, one, other, is_request):
         """Short messages on loopback: one comes in one piece."""
-        data = one.recv(65536)
+        try:
+            data = one.recv(65536)
+        except ConnectionError:
+            return False
         mine = self.media[0].getsockname()[1]
         if is_request and b"/rtx" not in data.split(b"\r\n")[0]:
             named = re.search(rb"client_port=(\d+)", data)

@@ -19,7 +19,9 @@ class Title:
         self.name = os.path.basename(path)
         self.kinds = kinds_of(path)
         self.whole = path        # the same without a packet that is cut
+        self.preroll = 0.0       # seconds
         self.end = last_time(path) if self.kinds else 0.0
+        self.position = self.middle() if self.kinds else 0.0
 
     def is_long(self):
         return self.end > SECONDS
@@ -29,17 +31,28 @@ class Title:
         return ["-t", "%g" % SECONDS] if self.is_long() else []
 
     def middle(self):
-        """Where to seek: what follows is as long as the rest allows."""
-        return round(max(min(self.end * 0.55, self.end - SECONDS),
-                         self.end / 2), 2)
+        """Where to seek: what follows is as long as the rest allows, and a key
+        frame after the first one stands before it, where there is one.
 
-    def cut_to_packets(self, folder):
-        """A server leaves out the packet in which a file breaks off, ffmpeg on
-        disk does not: let it decode a copy that ends before."""
+        ffmpeg begins at 0 before it seeks, and keeps what it has of an
+        unfinished object; when the same object comes again from its
+        beginning, it takes the first pieces for the missing ones.
+        """
+        at = max(min(self.end * 0.55, self.end - SECONDS), self.end / 2)
+        later = [key for key in key_times(self.path) if key > 0.5]
+        if later and at < later[0] < self.end - 0.5:
+            at = later[0] + 0.1
+        return round(at, 2)
+
+    def read(self, folder):
+        """What ffmpeg does not tell.  And a server leaves out the packet in
+        which a file breaks off, ffmpeg on disk does not: let it decode a copy
+        that ends before."""
         with open(self.path, "rb") as file:
             data = file.read()
         header = struct.unpack_from("<Q", data, 16)[0]
         at = data.find(FILE_PROPERTIES, 0, header)
+        self.preroll = struct.unpack_from("<Q", data, at + 80)[0] / 1000.0
         packet = struct.unpack_from("<I", data, at + 92)[0]
         declared = struct.unpack_from("<Q", data, header + 16)[0]
         if 50 < declared and header + declared <= len(data):
@@ -61,9 +74,20 @@ def ffprobe(path, *entries):
 
 
 def kinds_of(path):
-    """"video" and "audio", one for each stream; empty: ffmpeg cannot play it."""
+    """video and audio, one for each stream; none: ffmpeg cannot play it."""
     return [kind for kind in ffprobe(path, "stream=codec_type")
             if kind in ("audio", "video")]
+
+
+def key_times(path):
+    """Of the pictures."""
+    found = []
+    for line in ffprobe(path, "packet=codec_type,pts_time,dts_time,flags"):
+        kind, *times, flags = line.split(",")[:4]
+        times = [float(one) for one in times if one != "N/A"]
+        if kind == "video" and "K" in flags and times:
+            found.append(times[0])
+    return sorted(found)
 
 
 def last_time(path):
