@@ -25,14 +25,14 @@ struct title;
 #define READER_BLOCK_BYTES (128u * 1024)
 #define READER_THREADS_MAX 64
 
-struct reader_job { /* embedded by those who ask; not moved until it came back
-		     */
+/* Embedded by those who ask; not moved until it came back. */
+struct reader_job {
 	struct reader_job *next;
-	void (*work)(struct reader_job *job); /* on a reader thread */
-	void (*done)(struct reader_job
-		*job); /* on the loop's thread, in reader_collect() */
-	uint64_t group; /* jobs of one group (a title, 0: none) are capped
-			   together */
+	/* On a reader thread; then on the loop's, in reader_collect(). */
+	void (*work)(struct reader_job *job);
+	void (*done)(struct reader_job *job);
+	/* Jobs of one group (a title; 0: none) are capped together. */
+	uint64_t group;
 };
 
 /* THREADS reader threads, a pool of at most POOL_BYTES.  0 or -errno. */

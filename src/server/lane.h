@@ -51,15 +51,13 @@ struct lane {
 	struct session **sessions;
 	struct connection **connections;
 	uint32_t session_slots, connection_slots;
-	struct connection
-	    *large_owner; /* whose reply stands in the large outbox */
-	/* Lists: wait for the end of a frame; had it, and are looked after now.
-	 */
+	/* Whose reply stands in the large outbox. */
+	struct connection *large_owner;
+	/* Lists: wait for the end of a frame; had it, are looked after now. */
 	struct connection *stalled, *resuming;
-	/* list: to be told to the master, the oldest first */
+	/* List: to be told to the master, the oldest first. */
 	struct lane_drop *drops, **drops_end;
-	/* Lists by enum table_transport: what has packets to send in this turn.
-	 */
+	/* Lists by enum table_transport: what is to be sent in this turn. */
 	struct session *due[2];
 	uint8_t *input; /* LANE_INPUT_BYTES; a peeked request */
 	uint8_t *reply; /* TABLE_LARGE_OUTBOX_BYTES; a reply being written */
