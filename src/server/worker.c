@@ -52,10 +52,10 @@ struct worker {
 	struct sender *sender;
 	struct listener listeners[WORKER_LISTENERS_MAX];
 	unsigned listener_count;
-	bool listening, full;
+	bool listening;
 	struct rtcp_socket rtcp[2];
 	struct loop_watch channel, reader;
-	struct loop_timer heartbeat, sweep, placement, ending;
+	struct loop_timer heartbeat, sweep, placement;
 };
 
 /* --- accepting, and who shall ----------------------------------------------
