@@ -19,13 +19,21 @@ enum fdstore_kind {
 	/* worker -> master */
 	FDSTORE_PUT = 1, /* with a duplicate of the connection's descriptor */
 	FDSTORE_DROP, /* that connection has ended */
+	FDSTORE_PREPARED, /* I can serve; nothing is adopted yet */
 	FDSTORE_READY, /* I serve */
-	/* master -> worker; at birth GIVE, ..., GIVEN come first */
+	/*
+	 * master -> worker.  The lane's records are the predecessor's until
+	 * GIVEN, so a relief is born, says PREPARED and waits while the
+	 * predecessor still serves.
+	 */
 	FDSTORE_GIVE, /* with the descriptor: a connection of your lane */
-	FDSTORE_GIVEN, /* that was all */
+	FDSTORE_GIVEN, /* that was all: adopt.  `connection`: was it the
+			  predecessor's fault that he died? */
 	FDSTORE_STOP, /* say goodbye to clients and exit 0 */
-	FDSTORE_RETIRE, /* publish and exit 0, a successor follows (reload) */
+	FDSTORE_RETIRE, /* publish and exit 0, a successor adopts */
+	FDSTORE_CLOSE, /* accept no more, exit 0 behind the last connection */
 	FDSTORE_DRAIN, /* no new sessions */
+	FDSTORE_UNDRAIN, /* new sessions again */
 	FDSTORE_LOG, /* log at the level in `connection`; with a descriptor:
 			the log file was opened anew, write there */
 };
