@@ -418,8 +418,8 @@ can_mount(void)
 int
 main(int argc, char **argv)
 {
-	Suite *suite = suite_create("stall");
-	TCase *rules = tcase_create("a file system that hangs");
+	TCase *rules;
+	Suite *suite;
 	SRunner *runner;
 	int failed, slow;
 
@@ -430,6 +430,8 @@ main(int argc, char **argv)
 		rmdir(mountpoint);
 		return SKIPPED;
 	}
+	suite = suite_create("stall");
+	rules = tcase_create("a file system that hangs");
 	tcase_add_checked_fixture(rules, begin, end);
 	tcase_set_timeout(rules, 60);
 	/* Short ones for each make check, with "slow" the others and what is
