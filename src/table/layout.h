@@ -46,12 +46,23 @@ struct table_header {
 	_Atomic int32_t lane_pid[TABLE_LANES_MAX];
 };
 
-/* Single words, each true alone: all accesses are relaxed but high_water. */
+/* A record whose other copy is to be the whole one: of table_publish_all(). */
+struct table_turn {
+	uint32_t kind, record, version;
+};
+
+/*
+ * Single words, each true alone: all accesses are relaxed but high_water and
+ * turn_count.  As long as turn_count is not 0 the turns are decided, whether
+ * they have been made or not.
+ */
 struct table_lane_block {
 	_Atomic uint64_t counters[TABLE_COUNTER_COUNT];
 	_Atomic uint64_t
 	    histograms[TABLE_HISTOGRAM_COUNT][TABLE_HISTOGRAM_BUCKETS];
 	_Atomic uint32_t high_water[TABLE_KIND_COUNT];
+	_Atomic uint32_t turn_count;
+	struct table_turn turns[TABLE_CHANGES_MAX];
 };
 
 /* Whole in copy VERSION % 2, even if its owner died writing. */
@@ -111,6 +122,8 @@ table_lane_block(const struct table *table, uint32_t lane)
 
 /* Memory for [OFFSET, OFFSET + BYTES) of the object: 0 or -errno. */
 int table_allocate(int fd, size_t offset, size_t bytes);
+/* Makes the turns that the last owner had decided and not made. */
+void table_turns_finish(struct table *table, uint32_t lane);
 /* Finds the records of LANE that are in use: 0 or -ENOMEM. */
 int table_claims_rebuild(struct table *table, uint32_t lane);
 void table_claims_free(struct table *table, uint32_t lane);

@@ -54,8 +54,9 @@ slot_at(const struct table *table, uint32_t lane, enum table_kind kind,
 					 geometry->slot_bytes[kind] * record);
 }
 
-static void
-slot_publish(struct table_slot *slot, const void *view, uint32_t words)
+/* VIEW into the copy that the version does not name; the version to name it. */
+static uint32_t
+slot_fill(struct table_slot *slot, const void *view, uint32_t words)
 {
 	uint32_t next =
 	    atomic_load_explicit(&slot->version, memory_order_relaxed) + 1;
@@ -69,7 +70,19 @@ slot_publish(struct table_slot *slot, const void *view, uint32_t words)
 		memcpy(&word, from + sizeof(word) * i, sizeof(word));
 		atomic_store_explicit(&copy[i], word, memory_order_relaxed);
 	}
-	atomic_store_explicit(&slot->version, next, memory_order_release);
+	return next;
+}
+
+static void
+slot_turn(struct table_slot *slot, uint32_t version)
+{
+	atomic_store_explicit(&slot->version, version, memory_order_release);
+}
+
+static void
+slot_publish(struct table_slot *slot, const void *view, uint32_t words)
+{
+	slot_turn(slot, slot_fill(slot, view, words));
 }
 
 static bool
@@ -304,19 +317,88 @@ table_publish(struct table *table, uint32_t lane, enum table_kind kind,
 	    slot_at(table, lane, kind, record), view, view_words[kind]);
 }
 
+static void
+claims_give_up(struct table_claims *claims, uint32_t record)
+{
+	claims->used[record / 64] &= ~(UINT64_C(1) << (record % 64));
+	claims->full_words = MIN_OF(claims->full_words, record / 64);
+}
+
 void
 table_release(
     struct table *table, uint32_t lane, enum table_kind kind, uint32_t record)
 {
-	struct table_claims *claims;
-
 	assert(kind != TABLE_SESSION_COLD);
 	assert(claimed(table, lane, kind, record));
 	slot_set_state(
 	    slot_at(table, lane, kind, record), TABLE_FREE, view_words[kind]);
-	claims = &table->claims[lane][kind];
-	claims->used[record / 64] &= ~(UINT64_C(1) << (record % 64));
-	claims->full_words = MIN_OF(claims->full_words, record / 64);
+	claims_give_up(&table->claims[lane][kind], record);
+}
+
+/* The copy of a change is filled; the turn that makes it the whole one. */
+static struct table_turn
+prepare_turn(
+    struct table *table, uint32_t lane, const struct table_change *change)
+{
+	static const uint64_t free_view[TABLE_WORDS_MAX];
+
+	assert(claimed(table, lane, change->kind, change->record));
+	assert(change->view != NULL || change->kind != TABLE_SESSION_COLD);
+	return (struct table_turn){
+		.kind = change->kind,
+		.record = change->record,
+		.version = slot_fill(
+		    slot_at(table, lane, change->kind, change->record),
+		    change->view != NULL ? change->view : free_view,
+		    view_words[change->kind]),
+	};
+}
+
+static void
+make_turns(struct table *table, uint32_t lane, uint32_t count)
+{
+	struct table_lane_block *block = table_lane_block(table, lane);
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct table_turn *turn = &block->turns[i];
+
+		if (turn->kind < TABLE_KIND_COUNT &&
+		    turn->record < table->geometry.capacity[turn->kind])
+			slot_turn(
+			    slot_at(table, lane, (enum table_kind)turn->kind,
+				turn->record),
+			    turn->version);
+	}
+	atomic_store_explicit(&block->turn_count, 0, memory_order_release);
+}
+
+void
+table_publish_all(struct table *table, uint32_t lane,
+    const struct table_change *changes, unsigned count)
+{
+	struct table_lane_block *block = table_lane_block(table, lane);
+
+	assert(count <= TABLE_CHANGES_MAX);
+	for (unsigned i = 0; i < count; i++)
+		block->turns[i] = prepare_turn(table, lane, &changes[i]);
+	/* From here on all of it holds. */
+	atomic_store_explicit(&block->turn_count, count, memory_order_release);
+	make_turns(table, lane, count);
+	for (unsigned i = 0; i < count; i++)
+		if (changes[i].view == NULL)
+			claims_give_up(&table->claims[lane][changes[i].kind],
+			    changes[i].record);
+}
+
+void
+table_turns_finish(struct table *table, uint32_t lane)
+{
+	struct table_lane_block *block = table_lane_block(table, lane);
+	uint32_t count =
+	    atomic_load_explicit(&block->turn_count, memory_order_acquire);
+
+	/* Nothing else was written to the lane since they were decided. */
+	make_turns(table, lane, MIN_OF(count, TABLE_CHANGES_MAX));
 }
 
 bool

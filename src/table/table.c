@@ -459,8 +459,6 @@ table_lane_open(struct table *table, uint32_t lane)
 		return -EINVAL;
 	if (table->fd == -1)
 		return -EACCES;
-	if ((error = table_claims_rebuild(table, lane)) != 0)
-		return error;
 	/* A worker inherits the master's right to the header: not kept. */
 	if (getpid() != table->creator &&
 	    mprotect(table->base, table->geometry.header_bytes, PROT_READ) ==
@@ -469,6 +467,9 @@ table_lane_open(struct table *table, uint32_t lane)
 	if (mprotect(table_lane(table, lane), table->geometry.lane_bytes,
 		PROT_READ | PROT_WRITE) == -1)
 		return -errno;
+	table_turns_finish(table, lane);
+	if ((error = table_claims_rebuild(table, lane)) != 0)
+		return error;
 	table->owned[lane] = true;
 	return 0;
 }

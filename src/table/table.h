@@ -23,7 +23,7 @@
 #include "base/sock.h"
 
 #define TABLE_MAGIC UINT64_C(0x0a626174646f760a) /* "\nvodtab\n", roughly */
-#define TABLE_LAYOUT 1
+#define TABLE_LAYOUT 2
 #define TABLE_LANES_MAX 64
 #define TABLE_NAME_MAX 64
 #define TABLE_OUTBOX_BYTES 2048
@@ -31,6 +31,8 @@
 #define TABLE_PATH_MAX 896
 #define TABLE_FLOWS_MAX 8
 #define TABLE_SESSIONS_PER_CONNECTION 8
+/* A connection, and both parts of each of its sessions. */
+#define TABLE_CHANGES_MAX (1 + 2 * TABLE_SESSIONS_PER_CONNECTION)
 #define TABLE_USER_AGENT_MAX 96
 #define TABLE_NONE UINT32_MAX /* no record, no lane */
 
@@ -40,7 +42,7 @@ enum table_record_state { TABLE_FREE, TABLE_CLAIMED, TABLE_USED };
 /* --- connection: one RTSP connection ------------------------------------ */
 struct table_connection {
 	uint32_t state; /* enum table_record_state */
-	uint32_t flags;
+	uint32_t last; /* 1: ends when its outbox has gone out */
 	uint64_t cookie; /* SO_COOKIE of its socket */
 	/* Input bytes answered, from the start of the connection. */
 	uint64_t in_done;
@@ -54,6 +56,8 @@ struct table_connection {
 	/* Records of the same lane. */
 	uint32_t sessions[TABLE_SESSIONS_PER_CONNECTION];
 	uint64_t accepted_us;
+	uint32_t blame; /* owners that died over its request */
+	uint32_t reserved;
 	union sock_address peer, local;
 };
 
@@ -142,9 +146,11 @@ struct table_session_cold {
 /* --- title --------------------------------------------------------------- */
 struct table_title {
 	uint32_t state; /* enum table_record_state */
-	uint32_t blame;
-	uint64_t device, inode, bytes, change_time_us;
+	uint32_t blame; /* owners that died over it, the last ... */
+	uint64_t blamed_us; /* ... then; monotonic */
 	uint64_t refused_until_us;
+	/* 0: it is being opened for the first time. */
+	uint64_t device, inode, bytes, change_time_us;
 	char path[TABLE_PATH_MAX]; /* below the media root */
 };
 
@@ -154,11 +160,13 @@ struct table_title {
 /* Single words, each true alone; written by the lane's owner. */
 enum table_counter {
 	TABLE_HEARTBEAT_US, /* monotonic */
-	/* Session record + 1 that is being worked on; 0: none or a batch. */
+	/* What is being worked on, table_mark(); 0: nothing that could be
+	 * blamed. */
 	TABLE_BLAME,
 	TABLE_CONNECTIONS, /* open now */
 	TABLE_SESSIONS, /* records used now */
 	TABLE_COMMITTED_BPS, /* sum over playing and paused sessions */
+	TABLE_TITLES_REFUSED, /* now, since their owners died over them */
 	/* Since the instance began; not reset by a new worker. */
 	TABLE_BYTES_SENT,
 	TABLE_PACKETS_SENT,
@@ -178,6 +186,27 @@ enum table_histogram {
 	TABLE_LATENESS,
 	TABLE_HISTOGRAM_COUNT
 };
+
+/*
+ * The records that are to blame if the owner dies now: a connection whose
+ * request is answered, a title that is read; TABLE_NONE: none.
+ */
+static inline uint64_t
+table_mark(uint32_t connection, uint32_t title)
+{
+	return (uint64_t)(uint32_t)(title + 1) << 32 |
+	       (uint32_t)(connection + 1);
+}
+static inline uint32_t
+table_mark_connection(uint64_t mark)
+{
+	return (uint32_t)mark - 1;
+}
+static inline uint32_t
+table_mark_title(uint64_t mark)
+{
+	return (uint32_t)(mark >> 32) - 1;
+}
 
 /* --- creating, opening ---------------------------------------------------- */
 /* Opaque: a mapping of the whole object, read-only but for lanes opened. */
@@ -275,6 +304,19 @@ void table_publish(struct table *table, uint32_t lane, enum table_kind kind,
     uint32_t record, const void *view);
 void table_release(
     struct table *table, uint32_t lane, enum table_kind kind, uint32_t record);
+/*
+ * Publishes, and releases where VIEW is NULL (not SESSION_COLD), what must
+ * agree: wherever the owner dies, his successor's table_lane_open() finds all
+ * of it or none.  COUNT is at most TABLE_CHANGES_MAX, each record and part
+ * once. Other readers may see the one before the other.
+ */
+struct table_change {
+	enum table_kind kind;
+	uint32_t record;
+	const void *view;
+};
+void table_publish_all(struct table *table, uint32_t lane,
+    const struct table_change *changes, unsigned count);
 
 /*
  * Anybody: a whole copy.  False: the record changed each time we looked
