@@ -119,6 +119,16 @@ queue_take(struct reader *reader)
 	return NULL;
 }
 
+static _Thread_local bool is_reader_thread;
+static _Thread_local volatile uint64_t thread_mark;
+
+bool
+reader_thread_mark(uint64_t *out)
+{
+	*out = thread_mark;
+	return is_reader_thread;
+}
+
 struct thread_birth {
 	struct reader *reader;
 	unsigned number;
@@ -133,7 +143,9 @@ run_job(struct reader *reader, unsigned number, struct reader_job *job)
 	reader->running[number] = job->group;
 	reader->running_count++;
 	pthread_mutex_unlock(&reader->lock);
+	thread_mark = job->mark;
 	job->work(job);
+	thread_mark = 0;
 	pthread_mutex_lock(&reader->lock);
 	reader->running[number] = 0;
 	reader->running_count--;
@@ -152,6 +164,7 @@ thread_main(void *argument)
 	struct reader_job *job;
 
 	free(argument);
+	is_reader_thread = true;
 	pthread_mutex_lock(&reader->lock);
 	while (!reader->ending) {
 		if ((job = queue_take(reader)) != NULL)
@@ -163,19 +176,31 @@ thread_main(void *argument)
 	return NULL;
 }
 
-/* Signals are for the loop's thread. */
+/* Signals are for the loop's thread, but for what a thread does itself. */
+static void
+block_signals(sigset_t *before)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE,
+		SIGABRT };
+	sigset_t others;
+
+	sigfillset(&others);
+	for (size_t i = 0; i < ARRAY_LENGTH(faults); i++)
+		sigdelset(&others, faults[i]);
+	pthread_sigmask(SIG_BLOCK, &others, before);
+}
+
 static int
 start_thread(struct reader *reader)
 {
 	struct thread_birth *birth = malloc(sizeof(*birth));
-	sigset_t all, before;
+	sigset_t before;
 	int error;
 
 	if (birth == NULL)
 		return -ENOMEM;
 	*birth = (struct thread_birth){ reader, reader->thread_count };
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
+	block_signals(&before);
 	error = pthread_create(
 	    &reader->threads[reader->thread_count], NULL, thread_main, birth);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -518,7 +543,8 @@ block_start(struct reader *reader, const struct title *title, uint32_t packet)
 	*block = (struct block){
 		.job = { .work = block_read,
 		    .done = block_done,
-		    .group = (uint64_t)(uintptr_t)title },
+		    .group = (uint64_t)(uintptr_t)title,
+		    .mark = title_mark(title) },
 		.reader = reader,
 		.title = title,
 		.first = first,

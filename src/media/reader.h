@@ -33,7 +33,15 @@ struct reader_job {
 	void (*done)(struct reader_job *job);
 	/* Jobs of one group (a title; 0: none) are capped together. */
 	uint64_t group;
+	/* Of who asks; what reader_thread_mark() says meanwhile. */
+	uint64_t mark;
 };
+
+/*
+ * The mark of the job that runs on this thread, 0 without one.  False: it is no
+ * reader thread.  For signal handlers too.
+ */
+bool reader_thread_mark(uint64_t *out);
 
 /* THREADS reader threads, a pool of at most POOL_BYTES.  0 or -errno. */
 int reader_new(unsigned threads, size_t pool_bytes, struct reader **out);

@@ -62,6 +62,7 @@ struct title {
 	size_t sdp_header_bytes;
 	struct title_index *indexes;
 	unsigned index_count;
+	uint64_t mark;
 	_Atomic bool cannot_nowait;
 };
 
@@ -723,6 +724,18 @@ int
 title_fd(const struct title *title)
 {
 	return title->fd;
+}
+
+void
+title_set_mark(struct title *title, uint64_t mark)
+{
+	title->mark = mark;
+}
+
+uint64_t
+title_mark(const struct title *title)
+{
+	return title->mark;
 }
 
 uint64_t

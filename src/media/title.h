@@ -64,6 +64,9 @@ uint64_t title_stream_bps(const struct title *title, unsigned stream);
 const uint8_t *title_sdp_header(const struct title *title, size_t *size);
 bool title_has_index(const struct title *title);
 int title_fd(const struct title *title);
+/* Of who opened it; reader jobs that read it carry it. */
+void title_set_mark(struct title *title, uint64_t mark);
+uint64_t title_mark(const struct title *title);
 /* Where the Data Object ends, by its size or, where that was never filled in,
  * by what stands behind the packets: an index, or the end of the file. */
 uint64_t title_data_end(const struct title *title);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "server/blame.h"
 #include "server/fdstore.h"
 #include "server/methods.h"
 #include "server/play.h"
@@ -24,10 +26,13 @@
 #define FRAME_READ_MAX 2048
 /* How long who holds the lane's large outbox may take nothing of it. */
 #define LARGE_STALL_US US_PER_SECOND
+/* How long the master may take nothing when we leave connections to it. */
+#define LEAVE_WAIT_MS 1000
 /* How long a connection that was answered for the last time may take to end. */
 #define LINGER_US (2 * US_PER_SECOND)
 
 enum connection_phase {
+	CONNECTION_ADOPTED, /* its titles may not be open yet */
 	CONNECTION_OPEN,
 	CONNECTION_LAST_REPLY, /* close when the outbox is empty */
 	CONNECTION_LINGERING, /* write side shut, input is thrown away */
@@ -61,15 +66,35 @@ struct connection {
 static void process(struct connection *connection);
 
 static void
-publish(struct connection *connection)
+write_view(struct connection *connection)
 {
 	struct table_connection *view = &connection->view;
 
 	view->session_count = connection->session_count;
 	for (unsigned i = 0; i < connection->session_count; i++)
 		view->sessions[i] = connection->sessions[i]->record;
+}
+
+static void
+publish(struct connection *connection)
+{
+	write_view(connection);
 	table_publish(connection->lane->table, connection->lane->number,
-	    TABLE_CONNECTION, connection->record, view);
+	    TABLE_CONNECTION, connection->record, &connection->view);
+}
+
+/* The connection together with CHANGE of one of its sessions. */
+static void
+publish_with(struct connection *connection, struct table_change change)
+{
+	const struct table_change changes[] = {
+		{ TABLE_CONNECTION, connection->record, &connection->view },
+		change,
+	};
+
+	write_view(connection);
+	table_publish_all(connection->lane->table, connection->lane->number,
+	    changes, ARRAY_LENGTH(changes));
 }
 
 struct connection *
@@ -118,6 +143,21 @@ close_socket(struct connection *connection)
 		    lane, connection->record, connection->view.cookie);
 }
 
+static void
+forget(struct connection *connection)
+{
+	struct lane *lane = connection->lane;
+
+	loop_timer_clear(lane->loop, &connection->timer);
+	waiter_forget(&connection->waiter);
+	play_seek_abandon(connection->seek);
+	leave_stalled(connection);
+	if (lane->large_owner == connection)
+		lane->large_owner = NULL;
+	lane->connections[connection->record] = NULL;
+	free(connection);
+}
+
 void
 connection_close(struct connection *connection, enum session_cause cause)
 {
@@ -127,17 +167,10 @@ connection_close(struct connection *connection, enum session_cause cause)
 		session_end(
 		    connection->sessions[--connection->session_count], cause);
 	close_socket(connection);
-	loop_timer_clear(lane->loop, &connection->timer);
-	waiter_forget(&connection->waiter);
-	play_seek_abandon(connection->seek);
-	leave_stalled(connection);
-	if (lane->large_owner == connection)
-		lane->large_owner = NULL;
 	table_release(
 	    lane->table, lane->number, TABLE_CONNECTION, connection->record);
 	table_counter_add(lane->table, lane->number, TABLE_CONNECTIONS, -1);
-	lane->connections[connection->record] = NULL;
-	free(connection);
+	forget(connection);
 }
 
 void
@@ -153,8 +186,9 @@ connection_end_session(struct session *session, enum session_cause cause)
 		if (connection->sessions[i] == session)
 			connection->sessions[i] =
 			    connection->sessions[--connection->session_count];
-	session_end(session, cause);
-	publish(connection);
+	publish_with(connection,
+	    (struct table_change){ TABLE_SESSION, session->record, NULL });
+	session_free(session, cause);
 }
 
 /* A close with unread input would reset the peer and eat the reply. */
@@ -218,8 +252,8 @@ retry_store(void *context, uint64_t now_us)
 }
 
 /*
- * A session's connection is known to the master before the client knows of
- * the session.  False: the master is behind, the reply waits.
+ * A connection is known to the master before the client hears of it.  False:
+ * the master is behind, the reply waits.
  */
 static bool
 store(struct connection *connection)
@@ -231,16 +265,21 @@ store(struct connection *connection)
 		.cookie = connection->view.cookie,
 	};
 
-	if (connection->stored || connection->session_count == 0)
+	if (connection->stored || lane->orphan)
 		return true;
-	if (fdstore_send(lane->channel, &message, connection->fd) != 0) {
+	switch (fdstore_send(lane->channel, &message, connection->fd)) {
+	case 0:
+		connection->stored = true;
+		return true;
+	case -EPIPE:
+	case -ECONNRESET: /* no master; the channel's end will be seen */
+		return true;
+	default:
 		loop_timer_set(lane->loop, &connection->timer,
 		    loop_now_us(lane->loop) + LOOP_TICK_US, retry_store,
 		    connection);
 		return false;
 	}
-	connection->stored = true;
-	return true;
 }
 
 /* False: there is more to write, or the connection is gone (*gone). */
@@ -315,8 +354,8 @@ connection_say_bye(struct session *session)
 	if (size == 0)
 		return;
 	fill_outbox(connection, frames, MIN_OF(size, TABLE_OUTBOX_BYTES));
-	publish(connection);
-	session_publish_hot(session);
+	publish_with(connection, (struct table_change){ TABLE_SESSION,
+				     session->record, &session->hot });
 	(void)write_outbox(connection, &gone);
 }
 
@@ -385,6 +424,33 @@ log_request(const struct connection *connection,
 	    LOG_TEXT(request->url.at, request->url.length), status);
 }
 
+/* A reply, its effect and the end of its request are one. */
+static void
+publish_reply(struct connection *connection, const struct exchange *exchange)
+{
+	struct table_change changes[TABLE_CHANGES_MAX];
+	unsigned count = 0;
+
+	write_view(connection);
+	changes[count++] = (struct table_change){ TABLE_CONNECTION,
+		connection->record, &connection->view };
+	for (unsigned i = 0; i < connection->session_count; i++) {
+		struct session *session = connection->sessions[i];
+
+		session_hear(session);
+		changes[count++] = (struct table_change){ TABLE_SESSION,
+			session->record, &session->hot };
+	}
+	if (exchange->changed != NULL)
+		changes[count++] = (struct table_change){ TABLE_SESSION_COLD,
+			exchange->changed->record, &exchange->changed->cold };
+	if (exchange->ended != NULL)
+		changes[count++] = (struct table_change){ TABLE_SESSION,
+			exchange->ended->record, NULL };
+	table_publish_all(
+	    connection->lane->table, connection->lane->number, changes, count);
+}
+
 /* The reply is complete: it is published with its effect, then written. */
 static void
 reply(struct connection *connection, struct exchange *exchange,
@@ -395,16 +461,13 @@ reply(struct connection *connection, struct exchange *exchange,
 	log_request(connection, exchange->request, exchange->status);
 	fill_outbox(connection, exchange->reply.data, exchange->reply.at);
 	connection->view.in_done += input_bytes;
+	connection->view.last = connection->phase == CONNECTION_LAST_REPLY;
+	connection->view.blame = 0;
 	connection->last_request_us = loop_now_us(lane->loop);
 	connection->request_begun_us = 0;
-	for (unsigned i = 0; i < connection->session_count; i++) {
-		session_hear(connection->sessions[i]);
-		if (connection->sessions[i] != exchange->changed)
-			session_publish_hot(connection->sessions[i]);
-	}
-	if (exchange->changed != NULL)
-		session_publish(exchange->changed);
-	publish(connection);
+	publish_reply(connection, exchange);
+	if (exchange->ended != NULL)
+		session_free(exchange->ended, SESSION_TEARDOWN);
 	table_counter_add(lane->table, lane->number, TABLE_REQUESTS, 1);
 }
 
@@ -543,6 +606,7 @@ take_message(struct connection *connection, const uint8_t *data, size_t size)
 {
 	struct rtsp_message request;
 
+	blame_mark(connection->lane, connection->record, TABLE_NONE);
 	switch (rtsp_parse(data, size, &request)) {
 	case RTSP_MORE:
 		connection->partial = true;
@@ -582,10 +646,56 @@ stall(struct connection *connection)
 	connection->lane->stalled = connection;
 }
 
+/*
+ * The titles of an adopted connection's sessions; one that cannot be served any
+ * more ends its session.  False: one is being opened, or the connection is gone
+ * (*gone).
+ */
+static bool
+titles_are_open(struct connection *connection, bool *gone)
+{
+	for (unsigned i = connection->session_count; i > 0; i--) {
+		struct session *session = connection->sessions[i - 1];
+		int error = titles_ready(session->title, &connection->waiter);
+
+		if (error == 0)
+			continue;
+		if (error == -EINPROGRESS) {
+			connection->waiting = true;
+			connection->waiting_since_us =
+			    loop_now_us(connection->lane->loop);
+			return false;
+		}
+		*gone = connection->link.writer == session;
+		connection_end_session(session, error == -EBUSY ? SESSION_BLAMED
+						: error == -ESTALE
+						    ? SESSION_FILE_CHANGED
+						    : SESSION_FILE_FAILED);
+		if (*gone)
+			return false;
+	}
+	return true;
+}
+
+static bool
+finish_adoption(struct connection *connection, bool *gone)
+{
+	if (!titles_are_open(connection, gone))
+		return false;
+	connection->phase =
+	    connection->view.last ? CONNECTION_LAST_REPLY : CONNECTION_OPEN;
+	for (unsigned i = 0; i < connection->session_count; i++)
+		session_go_on(connection->sessions[i]);
+	return true;
+}
+
 /* Is there something that must be done before the next request? */
 static bool
 is_busy(struct connection *connection, bool *gone)
 {
+	if (connection->phase == CONNECTION_ADOPTED &&
+	    (connection->waiting || !finish_adoption(connection, gone)))
+		return true;
 	if (connection->link.outbox && !write_outbox(connection, gone))
 		return true;
 	if (!consume(connection, gone))
@@ -609,7 +719,7 @@ static void
 process(struct connection *connection)
 {
 	struct lane *lane = connection->lane;
-	bool gone = false;
+	bool gone = false, went_on;
 	ssize_t peeked;
 
 	for (unsigned i = 0; i < REQUESTS_PER_TURN; i++) {
@@ -624,7 +734,9 @@ process(struct connection *connection)
 			return;
 		}
 		connection->partial = false;
-		if (!take_message(connection, lane->input, (size_t)peeked)) {
+		went_on = take_message(connection, lane->input, (size_t)peeked);
+		blame_nobody(lane);
+		if (!went_on) {
 			if (connection->partial && connection->input_ended)
 				connection_close(
 				    connection, SESSION_CONNECTION_CLOSED);
@@ -668,27 +780,17 @@ connection_resume_stalled(struct lane *lane)
 	}
 }
 
-/* --- beginning, and limits of time ---------------------------------------- */
+/* --- beginning, adoption -------------------------------------------------- */
 
-int
-connection_open(struct lane *lane, int fd, const union sock_address *peer,
-    const union sock_address *local)
+static struct connection *
+connection_new(struct lane *lane, uint32_t record, int fd)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
-	int error = -ENOSPC;
 
-	if (connection == NULL ||
-	    !table_reserve(lane->table, lane->number, TABLE_CONNECTIONS, 1,
-		config_connections(lane->config)))
-		goto fail;
-	error = table_claim(
-	    lane->table, lane->number, TABLE_CONNECTION, &connection->record);
-	if (error != 0) {
-		table_counter_add(
-		    lane->table, lane->number, TABLE_CONNECTIONS, -1);
-		goto fail;
-	}
+	if (connection == NULL)
+		return NULL;
 	connection->lane = lane;
+	connection->record = record;
 	connection->fd = fd;
 	connection->link.fd = fd;
 	connection->link.announced = TABLE_NONE;
@@ -696,6 +798,45 @@ connection_open(struct lane *lane, int fd, const union sock_address *peer,
 	connection->link.progress_us = loop_now_us(lane->loop);
 	connection->last_request_us = connection->link.progress_us;
 	connection->waiter.ready = wait_over;
+	return connection;
+}
+
+static int
+watch(struct connection *connection)
+{
+	struct lane *lane = connection->lane;
+	int error;
+
+	lane->connections[connection->record] = connection;
+	error = loop_add(lane->loop, &connection->watch, connection->fd,
+	    EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, ready, connection);
+	if (error != 0)
+		connection_close(connection, SESSION_CONNECTION_CLOSED);
+	return error;
+}
+
+int
+connection_open(struct lane *lane, int fd, const union sock_address *peer,
+    const union sock_address *local)
+{
+	struct connection *connection = NULL;
+	uint32_t record;
+	int error = -ENOSPC;
+
+	if (!table_reserve(lane->table, lane->number, TABLE_CONNECTIONS, 1,
+		config_connections(lane->config)))
+		goto fail;
+	error =
+	    table_claim(lane->table, lane->number, TABLE_CONNECTION, &record);
+	if (error != 0)
+		goto fail_reserved;
+	if ((connection = connection_new(lane, record, fd)) == NULL) {
+		table_release(
+		    lane->table, lane->number, TABLE_CONNECTION, record);
+		error = -ENOMEM;
+		goto fail_reserved;
+	}
+	connection->phase = CONNECTION_OPEN;
 	connection->view = (struct table_connection){
 		.state = TABLE_USED,
 		.cookie = sock_cookie(fd),
@@ -704,19 +845,159 @@ connection_open(struct lane *lane, int fd, const union sock_address *peer,
 		.peer = *peer,
 		.local = *local,
 	};
-	lane->connections[connection->record] = connection;
 	publish(connection);
-	error = loop_add(lane->loop, &connection->watch, fd,
-	    EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, ready, connection);
-	if (error != 0)
-		connection_close(connection, SESSION_CONNECTION_CLOSED);
-	return error;
+	(void)store(connection); /* asked again before it is answered */
+	return watch(connection);
 
+fail_reserved:
+	table_counter_add(lane->table, lane->number, TABLE_CONNECTIONS, -1);
 fail:
-	free(connection);
 	close(fd);
 	return error;
 }
+
+static void
+adopt_sessions(struct connection *connection)
+{
+	const struct table_connection *view = &connection->view;
+	uint32_t count =
+	    MIN_OF(view->session_count, TABLE_SESSIONS_PER_CONNECTION);
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct session *session = session_adopt(connection->lane,
+		    view->sessions[i], connection->record, &connection->link);
+
+		if (session != NULL)
+			connection->sessions[connection->session_count++] =
+			    session;
+	}
+}
+
+/* A reply stood in the outbox; part of it may have been written. */
+static int
+adopt_reply(struct connection *connection, uint64_t behind)
+{
+	struct table_connection *view = &connection->view;
+
+	if (behind > view->outbox_bytes ||
+	    view->outbox_bytes > (view->outbox_large != 0
+					 ? TABLE_LARGE_OUTBOX_BYTES
+					 : TABLE_OUTBOX_BYTES))
+		return -EPROTO;
+	connection->outbox_sent = (uint32_t)behind;
+	connection->link.outbox = true;
+	if (view->outbox_large != 0)
+		connection->lane->large_owner = connection;
+	return 0;
+}
+
+/*
+ * Frames may follow the boundary: all are the announced writer's, from where
+ * its record says; what the socket took of them is skipped by the sender.
+ */
+static int
+adopt_frames(struct connection *connection, uint64_t accepted)
+{
+	struct table_connection *view = &connection->view;
+	uint64_t from = view->out_done;
+	struct session *writer = NULL;
+
+	for (unsigned i = 0; i < connection->session_count; i++)
+		if (connection->sessions[i]->record == view->writer &&
+		    connection->sessions[i]->cold.transport == TABLE_TCP)
+			writer = connection->sessions[i];
+	if (writer != NULL)
+		from = MAX_OF(from, writer->hot.out_done);
+	if (accepted < from || (accepted > from && writer == NULL))
+		return -EPROTO;
+	if (writer != NULL)
+		writer->hot.out_done = from;
+	if (accepted > from)
+		connection->link.writer = writer;
+	return 0;
+}
+
+/* Where bytes in and out stand (architecture, section 3, Adoption). */
+static int
+adopt_bytes(struct connection *connection)
+{
+	struct table_connection *view = &connection->view;
+	struct sock_progress progress;
+	int error = sock_progress(connection->fd, &progress);
+
+	if (error != 0)
+		return error;
+	/* Behind the last reply input is thrown away. */
+	if (progress.accepted < view->out_done ||
+	    (progress.consumed > view->in_done && view->last == 0))
+		return -EPROTO;
+	connection->consumed = progress.consumed;
+	connection->link.written = progress.accepted;
+	connection->link.announced = view->writer;
+	return view->outbox_bytes != 0
+		   ? adopt_reply(connection, progress.accepted - view->out_done)
+		   : adopt_frames(connection, progress.accepted);
+}
+
+int
+connection_adopt(struct lane *lane, uint32_t record, uint64_t cookie, int fd)
+{
+	struct connection *connection = NULL;
+	int error = -ENOENT;
+
+	if (record < lane->connection_slots &&
+	    lane->connections[record] == NULL &&
+	    (connection = connection_new(lane, record, fd)) != NULL &&
+	    table_read(lane->table, lane->number, TABLE_CONNECTION, record,
+		&connection->view) &&
+	    connection->view.state == TABLE_USED &&
+	    connection->view.cookie == cookie && sock_cookie(fd) == cookie)
+		error = 0;
+	if (error != 0) {
+		free(connection);
+		shutdown(fd, SHUT_RDWR);
+		close(fd);
+		return error;
+	}
+	connection->phase = CONNECTION_ADOPTED;
+	connection->stored = true;
+	adopt_sessions(connection);
+	if ((error = watch(connection)) != 0)
+		return error;
+	error = connection->view.blame > BLAME_FORGIVEN
+		    ? -EBUSY
+		    : adopt_bytes(connection);
+	if (error != 0)
+		connection_close(connection, error == -EBUSY ? SESSION_BLAMED
+					     : error == -EPROTO
+						 ? SESSION_LOST
+						 : SESSION_CONNECTION_CLOSED);
+	return error;
+}
+
+void
+connection_go_on(struct connection *connection)
+{
+	process(connection);
+}
+
+void
+connection_leave(struct connection *connection)
+{
+	struct lane *lane = connection->lane;
+	struct pollfd room = { .fd = lane->channel, .events = POLLOUT };
+
+	while (!store(connection) && poll(&room, 1, LEAVE_WAIT_MS) == 1)
+		;
+	while (connection->session_count > 0)
+		session_leave(
+		    connection->sessions[--connection->session_count]);
+	loop_remove(lane->loop, &connection->watch);
+	close(connection->fd); /* the master holds a duplicate */
+	forget(connection);
+}
+
+/* --- limits of time ------------------------------------------------------- */
 
 /* Nothing more is to come of it, by the limits of time. */
 static bool

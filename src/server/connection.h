@@ -21,6 +21,19 @@ struct connection; /* opaque */
  */
 int connection_open(struct lane *lane, int fd, const union sock_address *peer,
     const union sock_address *local);
+/*
+ * What a predecessor left in RECORD goes on, with its sessions: FD, whose
+ * socket has COOKIE, is taken.  connection_go_on() follows, when all are
+ * adopted. -ENOENT: the record holds no such connection; -EPROTO: its bytes and
+ * the records do not agree; FD is shut down and closed in any case of failure.
+ */
+int connection_adopt(
+    struct lane *lane, uint32_t record, uint64_t cookie, int fd);
+/* Media is due, requests are read: at once, or when the titles are open. */
+void connection_go_on(struct connection *connection);
+/* Forget it and its sessions; what stands in the table and with the master is
+ * for who adopts it. */
+void connection_leave(struct connection *connection);
 /* Ends its sessions with CAUSE, frees it.  A reply that is being written is
  * lost. */
 void connection_close(struct connection *connection, enum session_cause cause);

@@ -31,6 +31,7 @@ struct exchange {
 	/* Results. */
 	struct bytes_writer reply; /* the whole reply */
 	struct session *changed; /* to be published with it; NULL: none */
+	struct session *ended; /* to be released with it; NULL: none */
 	unsigned status;
 };
 

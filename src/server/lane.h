@@ -47,6 +47,9 @@ struct lane {
 	struct sock_pair pairs[2]; /* IPv4, IPv6 */
 	uint64_t hash_seed;
 	bool draining;
+	bool orphan; /* there is no master now */
+	/* Workers died while it was read: its sessions end at adoption. */
+	uint32_t ended_title; /* record, or TABLE_NONE */
 	/* By record; NULL where the record is free.  Owned. */
 	struct session **sessions;
 	struct connection **connections;
@@ -65,13 +68,6 @@ struct lane {
 
 /* The pair of FAMILY, or NULL. */
 const struct sock_pair *lane_pair(const struct lane *lane, int family);
-
-/*
- * After a predecessor died: what its sessions and connections left in the
- * table is ended, one log line each, and the counters of the lane start from
- * what there is now: nothing.
- */
-void lane_clear(struct lane *lane);
 
 /* Tell the master that a stored connection has ended; kept until it can be
  * said. */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "server/blame.h"
 #include "server/describe.h"
 #include "server/play.h"
 #include "server/setup.h"
@@ -68,6 +69,7 @@ status_of_error(int error)
 		return RTSP_NOT_FOUND;
 	case -EBADMSG:
 		return RTSP_UNSUPPORTED_MEDIA_TYPE;
+	case -EBUSY:
 	case -ENOSPC:
 	case -ENOMEM:
 	case -EMFILE:
@@ -191,8 +193,8 @@ answer_teardown(struct exchange *exchange, struct exchange_found *found)
 	if (found->names_stream && !is_last_stream(found))
 		return teardown_stream(exchange, found);
 	setup_forget(exchange, found->session);
-	session_end(found->session, SESSION_TEARDOWN);
-	found->session = NULL;
+	session_pause(found->session);
+	exchange->ended = found->session;
 	return exchange_refuse(exchange, RTSP_OK);
 }
 
@@ -282,6 +284,15 @@ check_session(
 	return check_aggregate(exchange, found);
 }
 
+/* The record of the title that is about to be worked on. */
+static uint32_t
+title_of(const struct exchange_found *found)
+{
+	if (found->session != NULL)
+		return found->session->cold.title;
+	return found->title != NULL ? titles_record(found->title) : TABLE_NONE;
+}
+
 /* The title or session that the method needs, then its answer. */
 static bool
 answer_found(struct exchange *exchange, const struct method *method,
@@ -297,6 +308,7 @@ answer_found(struct exchange *exchange, const struct method *method,
 		status = check_session(exchange, found);
 	if (status != 0)
 		return exchange_refuse(exchange, status);
+	blame_mark(exchange->lane, exchange->connection, title_of(found));
 	return method->answer(exchange, found);
 }
 

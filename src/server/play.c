@@ -90,6 +90,7 @@ seek_start(struct exchange *exchange, const struct session *session,
 	seek->job.work = seek_work;
 	seek->job.done = seek_done;
 	seek->job.group = titles_group(seek->title);
+	seek->job.mark = table_mark(TABLE_NONE, titles_record(seek->title));
 	seek->running = true;
 	waiter_add(&seek->waiters, exchange->waiter);
 	*exchange->seek = seek;

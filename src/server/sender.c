@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "server/blame.h"
+
 /* Items of one batch, and the bytes of their heads. */
 #define ITEMS_MAX 1024
 #define HEADS_BYTES (ITEMS_MAX * 32)
@@ -456,7 +458,11 @@ account(struct sender *sender, struct gathering *gathering, size_t taken)
 	move_to(sender, session, &after);
 }
 
-/* -EAGAIN: the socket is full; other -errno: it is of no use any more. */
+/*
+ * -EAGAIN: the socket is full; other -errno: it is of no use any more.  What
+ * the socket took already is skipped: half a frame, or behind an adoption all
+ * that the predecessor did not live to publish.
+ */
 static int
 write_frames(struct sender *sender, struct gathering *gathering)
 {
@@ -474,6 +480,10 @@ write_frames(struct sender *sender, struct gathering *gathering)
 	}
 	for (size_t i = 0; i < output->item_count; i++)
 		all += stream_item_bytes(&output->items[i]);
+	if (skip >= all) {
+		account(sender, gathering, skip);
+		return 0;
+	}
 	message.msg_iovlen = transport_frames(output->items, output->item_count,
 	    skip, sender->vectors, VECTORS_MAX);
 	taken = sendmsg(link->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -595,6 +605,7 @@ run_transport(struct sender *sender, uint32_t transport,
 		if (session->hot.session_state != TABLE_SESSION_PLAYING ||
 		    at_end(sender, session))
 			continue;
+		blame_mark(lane, TABLE_NONE, session->cold.title);
 		gathered = send_due(sender, session);
 		if (report_trouble(sender, session, gathered))
 			continue;
@@ -610,4 +621,5 @@ sender_run(struct sender *sender, uint64_t now_us)
 	run_transport(sender, TABLE_UDP, send_udp);
 	flush_udp(sender);
 	run_transport(sender, TABLE_TCP, send_tcp);
+	blame_nobody(sender->lane);
 }

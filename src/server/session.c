@@ -53,6 +53,8 @@ static const char *const cause_texts[SESSION_CAUSE_COUNT] = {
 	[SESSION_FILE_FAILED]       = "file-unreadable",
 	[SESSION_FILE_CHANGED]      = "file-changed",
 	[SESSION_STOPPED]           = "server-stopped",
+	[SESSION_LOST]              = "worker-died",
+	[SESSION_BLAMED]            = "workers-died-over-it",
 };
 /* clang-format on */
 
@@ -86,9 +88,13 @@ session_publish_hot(const struct session *session)
 void
 session_publish(const struct session *session)
 {
-	table_publish(session->lane->table, session->lane->number,
-	    TABLE_SESSION_COLD, session->record, &session->cold);
-	session_publish_hot(session);
+	const struct table_change changes[] = {
+		{ TABLE_SESSION_COLD, session->record, &session->cold },
+		{ TABLE_SESSION, session->record, &session->hot },
+	};
+
+	table_publish_all(session->lane->table, session->lane->number, changes,
+	    ARRAY_LENGTH(changes));
 }
 
 void
@@ -169,6 +175,12 @@ spare_stream(const struct asf_header *header, uint32_t quirks)
 	return stream;
 }
 
+static void
+waited(struct waiter *waiter)
+{
+	session_set_due(CONTAINER_OF(waiter, struct session, waiter));
+}
+
 int
 session_new(struct lane *lane, struct titles_entry *title, uint32_t connection,
     struct transport_link *link, const union sock_address *peer,
@@ -188,6 +200,7 @@ session_new(struct lane *lane, struct titles_entry *title, uint32_t connection,
 	}
 	session->lane = lane;
 	session->link = link;
+	session->waiter.ready = waited;
 	session->title = title;
 	titles_hold(title);
 	session->hot.state = TABLE_USED;
@@ -213,6 +226,46 @@ session_new(struct lane *lane, struct titles_entry *title, uint32_t connection,
 	table_counter_add(lane->table, lane->number, TABLE_SESSIONS_BEGUN, 1);
 	*out = session;
 	return 0;
+}
+
+struct session *
+session_adopt(struct lane *lane, uint32_t record, uint32_t connection,
+    struct transport_link *link)
+{
+	struct session *session;
+	int error = -ENOENT;
+
+	if (record >= lane->session_slots || lane->sessions[record] != NULL ||
+	    (session = calloc(1, sizeof(*session))) == NULL)
+		return NULL;
+	session->lane = lane;
+	session->record = record;
+	session->link = link;
+	session->waiter.ready = waited;
+	if (table_read(lane->table, lane->number, TABLE_SESSION, record,
+		&session->hot) &&
+	    table_read(lane->table, lane->number, TABLE_SESSION_COLD, record,
+		&session->cold) &&
+	    session->hot.state == TABLE_USED &&
+	    session->hot.flow_count <= TABLE_FLOWS_MAX &&
+	    session->cold.connection == connection)
+		error = titles_adopt(
+		    lane->titles, session->cold.title, &session->title);
+	if (error != 0) {
+		free(session);
+		return NULL;
+	}
+	titles_hold(session->title);
+	session->started = session->hot.packets_sent > 0;
+	lane->sessions[record] = session;
+	return session;
+}
+
+void
+session_go_on(struct session *session)
+{
+	if (session->hot.session_state == TABLE_SESSION_PLAYING)
+		session_set_due(session);
 }
 
 static void
@@ -266,16 +319,30 @@ session_end(struct session *session, enum session_cause cause)
 {
 	struct lane *lane = session->lane;
 
+	table_release(
+	    lane->table, lane->number, TABLE_SESSION, session->record);
+	session_free(session, cause);
+}
+
+void
+session_free(struct session *session, enum session_cause cause)
+{
+	struct lane *lane = session->lane;
+
 	log_ended(session, cause);
-	leave_due_list(session);
-	loop_timer_clear(lane->loop, &session->timer);
-	waiter_forget(&session->waiter);
 	table_counter_add(lane->table, lane->number, TABLE_COMMITTED_BPS,
 	    -(int64_t)session->hot.committed_bps);
 	table_counter_add(lane->table, lane->number, TABLE_SESSIONS, -1);
 	table_counter_add(lane->table, lane->number, TABLE_SESSIONS_ENDED, 1);
-	table_release(
-	    lane->table, lane->number, TABLE_SESSION, session->record);
+	session_leave(session);
+}
+
+void
+session_leave(struct session *session)
+{
+	struct lane *lane = session->lane;
+
+	session_pause(session);
 	lane->sessions[session->record] = NULL;
 	titles_drop(session->title);
 	free(session);
@@ -561,12 +628,6 @@ session_set_due(struct session *session)
 	*list = session;
 }
 
-static void
-waited(struct waiter *waiter)
-{
-	session_set_due(CONTAINER_OF(waiter, struct session, waiter));
-}
-
 void
 session_play(struct session *session, uint32_t packet, uint32_t send_ms,
     uint32_t end_packet, uint32_t speed_milli)
@@ -596,7 +657,6 @@ session_play(struct session *session, uint32_t packet, uint32_t send_ms,
 	session->started = false;
 	session->behind_since_us = 0;
 	session->behind_us = 0;
-	session->waiter.ready = waited;
 	session_set_due(session);
 }
 

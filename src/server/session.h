@@ -52,6 +52,8 @@ enum session_cause {
 	SESSION_FILE_FAILED,
 	SESSION_FILE_CHANGED,
 	SESSION_STOPPED,
+	SESSION_LOST, /* its worker died, and its connection or title with it */
+	SESSION_BLAMED, /* workers died over it */
 	SESSION_CAUSE_COUNT
 };
 
@@ -64,8 +66,21 @@ int session_new(struct lane *lane, struct titles_entry *title,
     uint32_t connection, struct transport_link *link,
     const union sock_address *peer, const union sock_address *local,
     struct rtsp_text user_agent, struct session **out);
+/*
+ * What a predecessor left in RECORD goes on, on the connection with record
+ * CONNECTION; nothing is sent before its title is open again (titles_ready()).
+ * NULL: the record holds no session of this connection, or no memory.
+ */
+struct session *session_adopt(struct lane *lane, uint32_t record,
+    uint32_t connection, struct transport_link *link);
+/* With an open title: what a playing session has to send is due. */
+void session_go_on(struct session *session);
 /* Logs the one line of an ended session, releases everything. */
 void session_end(struct session *session, enum session_cause cause);
+/* The same for one whose record its caller has released. */
+void session_free(struct session *session, enum session_cause cause);
+/* Forget it; its record stays, for who adopts it. */
+void session_leave(struct session *session);
 
 /* Both records, or the one that packets change. */
 void session_publish(const struct session *session);

@@ -28,10 +28,25 @@ void titles_free(struct titles *titles); /* accepts NULL */
  * The title at PATH below the media root.  0: *OUT is open and valid until the
  * next turn of the loop unless titles_hold() is called.  -EINPROGRESS: it is
  * being opened; WAITER is called, then ask again.  -ENOENT, -EBADMSG, -ENOSPC,
- * other -errno: it cannot be served; a sentence for the log in *REASON.
+ * -EBUSY (workers died over it), other -errno: it cannot be served; a sentence
+ * for the log in *REASON.
  */
 int titles_get(struct titles *titles, const char *path, struct waiter *waiter,
     struct titles_entry **out, const char **reason);
+/*
+ * At adoption: the title that a predecessor's record names, opened anew.  Until
+ * titles_ready() says 0 nothing but its path is known.  -ENOENT: the record
+ * holds none, -ENOMEM.
+ */
+int titles_adopt(
+    struct titles *titles, uint32_t record, struct titles_entry **out);
+/*
+ * Of an adopted title: 0, -EINPROGRESS (WAITER is called), -ESTALE: the path
+ * means another file now, -EBUSY: workers died over it, other -errno.
+ */
+int titles_ready(struct titles_entry *entry, struct waiter *waiter);
+/* Behind adoption: records of titles that nobody adopted are released. */
+void titles_release_others(struct titles *titles);
 void titles_hold(struct titles_entry *entry);
 void titles_drop(struct titles_entry *entry); /* accepts NULL */
 

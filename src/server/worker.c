@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "server/adopt.h"
+#include "server/blame.h"
 #include "server/connection.h"
 #include "server/fdstore.h"
 #include "server/sandbox.h"
@@ -56,6 +58,8 @@ struct worker {
 	struct rtcp_socket rtcp[2];
 	struct loop_watch channel, reader;
 	struct loop_timer heartbeat, sweep, placement;
+	struct adopt_given *given; /* by record, until adoption */
+	bool closing; /* accepts no more, ends with its last connection */
 };
 
 /* --- accepting, and who shall ----------------------------------------------
@@ -141,7 +145,7 @@ start_listening(struct worker *worker)
 {
 	int error = 0;
 
-	if (worker->listening)
+	if (worker->listening || worker->closing)
 		return 0;
 	for (unsigned i = 0; i < worker->listener_count && error == 0; i++)
 		error = loop_add(worker->lane.loop, &worker->listeners[i].watch,
@@ -282,6 +286,9 @@ sweep(void *context, uint64_t now_us)
 	for (uint32_t record = 0; record < used; record++)
 		if (lane->connections[record] != NULL)
 			connection_sweep(lane->connections[record], now_us);
+	if (worker->closing &&
+	    table_counter(lane->table, lane->number, TABLE_CONNECTIONS) == 0)
+		loop_stop(lane->loop, 0);
 	titles_sweep(lane->titles, now_us);
 	reader_sweep(lane->reader);
 	lane_tell_again(lane);
@@ -315,32 +322,70 @@ end_everything(struct worker *worker)
 	loop_stop(lane->loop, 0);
 }
 
-/* What a predecessor left: its sessions have ended with it. */
+/* All that goes on is in the table and with the master: a successor adopts. */
 static void
-end_given(struct worker *worker, int fd)
+retire(struct worker *worker)
 {
-	(void)worker;
-	if (fd == -1)
+	struct lane *lane = &worker->lane;
+
+	stop_listening(worker);
+	for (uint32_t record = 0; record < lane->connection_slots; record++)
+		if (lane->connections[record] != NULL)
+			connection_leave(lane->connections[record]);
+	loop_stop(lane->loop, 0);
+}
+
+static void
+close_lane(struct worker *worker)
+{
+	worker->closing = true;
+	stop_listening(worker);
+}
+
+static int serve(struct worker *worker, bool fault);
+
+static void
+take_given(struct worker *worker, const struct fdstore_message *message, int fd)
+{
+	struct adopt_given *given;
+
+	if (worker->given == NULL ||
+	    message->connection >= worker->lane.connection_slots) {
+		close(fd);
 		return;
-	shutdown(fd, SHUT_RDWR);
-	close(fd);
+	}
+	given = &worker->given[message->connection];
+	if (given->fd != -1)
+		close(given->fd);
+	*given = (struct adopt_given){ message->cookie, fd };
 }
 
 static void
 take_word(struct worker *worker, const struct fdstore_message *message, int fd)
 {
+	int error;
+
 	switch (message->kind) {
 	case FDSTORE_GIVE:
-		end_given(worker, fd);
-		lane_tell_dropped(
-		    &worker->lane, message->connection, message->cookie);
+		take_given(worker, message, fd);
 		return;
+	case FDSTORE_GIVEN:
+		error = serve(worker, message->connection != 0);
+		if (error != 0)
+			loop_stop(worker->lane.loop, error);
+		break;
 	case FDSTORE_STOP:
-	case FDSTORE_RETIRE:
 		end_everything(worker);
 		break;
+	case FDSTORE_RETIRE:
+		retire(worker);
+		break;
+	case FDSTORE_CLOSE:
+		close_lane(worker);
+		break;
 	case FDSTORE_DRAIN:
-		worker->lane.draining = true;
+	case FDSTORE_UNDRAIN:
+		worker->lane.draining = message->kind == FDSTORE_DRAIN;
 		break;
 	case FDSTORE_LOG:
 		log_set_level((enum log_level)message->connection);
@@ -354,6 +399,22 @@ take_word(struct worker *worker, const struct fdstore_message *message, int fd)
 		close(fd);
 }
 
+/* The viewers' sessions are in our hands alone; they go on. */
+static void
+become_orphan(struct worker *worker)
+{
+	struct lane *lane = &worker->lane;
+
+	log_error("worker",
+	    "the master is gone, its worker serves on lane=%" PRIu32
+	    " sessions=%" PRIu64,
+	    lane->number,
+	    table_counter(lane->table, lane->number, TABLE_SESSIONS));
+	loop_remove(lane->loop, &worker->channel);
+	lane->orphan = true;
+	lane_tell_again(lane);
+}
+
 static void
 listen_to_master(void *context, uint32_t events)
 {
@@ -365,10 +426,12 @@ listen_to_master(void *context, uint32_t events)
 	while (
 	    (got = fdstore_receive(worker->lane.channel, &message, &fd)) == 1)
 		take_word(worker, &message, fd);
-	if (got == 0) {
-		log_error("worker", "the master is gone");
-		end_everything(worker);
-	}
+	if (got != 0)
+		return;
+	if (worker->given == NULL)
+		become_orphan(worker);
+	else /* nothing was ours yet */
+		loop_stop(worker->lane.loop, 0);
 }
 
 /* --- birth ------------------------------------------------------------------
@@ -386,10 +449,13 @@ allocate(struct worker *worker)
 	    calloc(lane->connection_slots, sizeof(struct connection *));
 	lane->input = malloc(LANE_INPUT_BYTES);
 	lane->reply = malloc(TABLE_LARGE_OUTBOX_BYTES);
-	return lane->sessions != NULL && lane->connections != NULL &&
-		       lane->input != NULL && lane->reply != NULL
-		   ? 0
-		   : -ENOMEM;
+	worker->given = calloc(lane->connection_slots, sizeof(*worker->given));
+	if (lane->sessions == NULL || lane->connections == NULL ||
+	    lane->input == NULL || lane->reply == NULL || worker->given == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < lane->connection_slots; i++)
+		worker->given[i].fd = -1;
+	return 0;
 }
 
 static int
@@ -431,32 +497,57 @@ watch_rtcp(struct worker *worker)
 	return error;
 }
 
+/* Until the lane is ours only the master is listened to. */
+static int
+prepare(struct worker *worker)
+{
+	const struct fdstore_message prepared = { .kind = FDSTORE_PREPARED };
+	struct lane *lane = &worker->lane;
+	int error;
+
+	error = loop_add(lane->loop, &worker->channel, lane->channel, EPOLLIN,
+	    listen_to_master, worker);
+	return error != 0 ? error : fdstore_send(lane->channel, &prepared, -1);
+}
+
 static int
 watch_everything(struct worker *worker)
 {
 	struct lane *lane = &worker->lane;
+	uint64_t now_us = clock_monotonic_us();
 	int error;
 
 	loop_after(lane->loop, after_turn, worker);
-	if ((error = loop_add(lane->loop, &worker->channel, lane->channel,
-		 EPOLLIN, listen_to_master, worker)) != 0 ||
-	    (error = loop_add(lane->loop, &worker->reader,
+	if ((error = loop_add(lane->loop, &worker->reader,
 		 reader_fd(lane->reader), EPOLLIN, collect, worker)) != 0 ||
-	    (error = watch_rtcp(worker)) != 0)
+	    (error = watch_rtcp(worker)) != 0 ||
+	    (error = start_listening(worker)) != 0)
 		return error;
-	return start_listening(worker);
-}
-
-static int
-say_ready(struct worker *worker)
-{
-	struct fdstore_message message = { .kind = FDSTORE_READY };
-	uint64_t now_us = clock_monotonic_us();
-
 	beat(worker, now_us);
 	sweep(worker, now_us);
 	place(worker, now_us);
-	return fdstore_send(worker->lane.channel, &message, -1);
+	return 0;
+}
+
+/* The lane is ours from here on. */
+static int
+serve(struct worker *worker, bool fault)
+{
+	const struct fdstore_message ready = { .kind = FDSTORE_READY };
+	struct lane *lane = &worker->lane;
+	int error;
+
+	if (worker->given == NULL)
+		return 0; /* said twice */
+	if ((error = table_lane_open(lane->table, lane->number)) != 0)
+		return error;
+	blame_watch_faults(lane);
+	adopt_lane(lane, worker->given, fault);
+	free(worker->given);
+	worker->given = NULL;
+	if ((error = watch_everything(worker)) != 0)
+		return error;
+	return fdstore_send(lane->channel, &ready, -1);
 }
 
 static void
@@ -514,6 +605,7 @@ free_parts(struct worker *worker)
 	free(lane->connections);
 	free(lane->input);
 	free(lane->reply);
+	free(worker->given);
 	free(worker);
 }
 
@@ -526,15 +618,9 @@ worker_run(const struct worker_birth *birth)
 	if (worker == NULL)
 		return 1;
 	take_birth(worker, birth);
-	error = table_lane_open(worker->lane.table, worker->lane.number);
+	error = create_parts(worker);
 	if (error == 0)
-		error = create_parts(worker);
-	if (error == 0)
-		lane_clear(&worker->lane);
-	if (error == 0)
-		error = watch_everything(worker);
-	if (error == 0)
-		error = say_ready(worker);
+		error = prepare(worker);
 	if (error == 0)
 		error = loop_run(worker->lane.loop);
 	if (error != 0)

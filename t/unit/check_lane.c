@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * check_lane - rules of what a worker finds when it is born and of what it
- * tells the master.  The predecessor is a process of its own that is killed.
+ * check_lane - rules of what a worker tells the master.
  */
 #include "server/lane.h"
 
@@ -50,139 +49,6 @@ end(void)
 	close(lane.channel);
 	close(master);
 }
-
-/* --- a predecessor -------------------------------------------------------- */
-
-static void
-leave(enum table_kind kind, const void *view)
-{
-	uint32_t record;
-
-	if (table_claim(lane.table, lane.number, kind, &record) != 0)
-		_exit(1);
-	if (view != NULL)
-		table_publish(lane.table, lane.number, kind, record, view);
-}
-
-static void
-leave_session(void)
-{
-	struct table_session hot = { .state = TABLE_USED,
-		.session_state = TABLE_SESSION_PLAYING,
-		.committed_bps = 1000 };
-	struct table_session_cold cold = { .id = "0123456789abcdef" };
-	uint32_t record;
-
-	if (table_claim(lane.table, lane.number, TABLE_SESSION, &record) != 0)
-		_exit(1);
-	table_publish(
-	    lane.table, lane.number, TABLE_SESSION_COLD, record, &cold);
-	table_publish(lane.table, lane.number, TABLE_SESSION, record, &hot);
-}
-
-/* In the middle of things: records used and merely claimed, counts of all. */
-static void
-live_and_die(void)
-{
-	const struct table_connection connection = { .state = TABLE_USED };
-	const struct table_title title = { .state = TABLE_USED };
-
-	if (table_lane_open(lane.table, lane.number) != 0)
-		_exit(1);
-	for (unsigned i = 0; i < 8; i++) {
-		leave(TABLE_CONNECTION, i % 3 == 0 ? NULL : &connection);
-		leave(TABLE_TITLE, i % 3 == 1 ? NULL : &title);
-		if (i % 3 == 2)
-			leave(TABLE_SESSION, NULL);
-		else
-			leave_session();
-	}
-	table_release(lane.table, lane.number, TABLE_SESSION, 5);
-	for (unsigned i = 0; i < TABLE_COUNTER_COUNT; i++)
-		table_counter_set(
-		    lane.table, lane.number, (enum table_counter)i, 1000 + i);
-	raise(SIGKILL);
-}
-
-static void
-have_had_a_predecessor(void)
-{
-	pid_t pid = fork();
-	int status;
-
-	ck_assert_int_ne(pid, -1);
-	if (pid == 0)
-		live_and_die();
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	ck_assert_int_eq(table_lane_open(lane.table, lane.number), 0);
-}
-
-static unsigned
-count_used(enum table_kind kind)
-{
-	union {
-		uint32_t state;
-		struct table_connection connection;
-		struct table_session session;
-		struct table_title title;
-	} view;
-	unsigned used = 0;
-
-	for (uint32_t i = 0;
-	     i < table_high_water(lane.table, lane.number, kind); i++) {
-		ck_assert(table_read(lane.table, lane.number, kind, i, &view));
-		used += view.state != TABLE_FREE;
-	}
-	return used;
-}
-
-START_TEST(what_a_predecessor_left_is_free_again)
-{
-	static const enum table_kind kinds[] = { TABLE_CONNECTION,
-		TABLE_SESSION, TABLE_TITLE };
-
-	have_had_a_predecessor();
-	ck_assert_uint_eq(count_used(TABLE_CONNECTION), 8);
-	ck_assert_uint_eq(count_used(TABLE_SESSION), 7);
-	ck_assert_uint_eq(count_used(TABLE_TITLE), 8);
-	lane_clear(&lane);
-	for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
-		uint32_t record;
-
-		ck_assert_uint_eq(count_used(kinds[i]), 0);
-		for (uint32_t k = 0; k < 8; k++) {
-			ck_assert_int_eq(table_claim(lane.table, lane.number,
-					     kinds[i], &record),
-			    0);
-			ck_assert_uint_eq(record, k);
-		}
-	}
-}
-END_TEST
-
-START_TEST(counts_of_what_is_there_start_at_nothing_and_sums_go_on)
-{
-	have_had_a_predecessor();
-	lane_clear(&lane);
-	for (unsigned i = 0; i < TABLE_COUNTER_COUNT; i++) {
-		bool present = i == TABLE_BLAME || i == TABLE_CONNECTIONS ||
-			       i == TABLE_SESSIONS || i == TABLE_COMMITTED_BPS;
-
-		ck_assert_uint_eq(table_counter(lane.table, lane.number,
-				      (enum table_counter)i),
-		    present ? 0 : 1000 + i);
-	}
-}
-END_TEST
-
-START_TEST(a_fresh_lane_is_cleared_as_well)
-{
-	ck_assert_int_eq(table_lane_open(lane.table, lane.number), 0);
-	lane_clear(&lane);
-	ck_assert_uint_eq(count_used(TABLE_SESSION), 0);
-}
-END_TEST
 
 /* --- the master's channel ------------------------------------------------- */
 
@@ -279,10 +145,6 @@ main(void)
 	SRunner *runner;
 	int failed;
 
-	tcase_add_test(birth, what_a_predecessor_left_is_free_again);
-	tcase_add_test(
-	    birth, counts_of_what_is_there_start_at_nothing_and_sums_go_on);
-	tcase_add_test(birth, a_fresh_lane_is_cleared_as_well);
 	tcase_add_test(birth, there_is_a_pair_for_the_families_that_were_given);
 	tcase_add_test(birth, random_bytes_fill_exactly_what_was_asked_for);
 	tcase_add_test(
