@@ -236,32 +236,34 @@ done
 echo "ok: master and workers follow a rotated log"
 
 # --- workers die, or hang -------------------------------------------------------
-# The connections of PIDS end for the viewers when these are killed, although the
-# master holds duplicates of them.
-connections_end() {
+# 20 connections go on behind the deaths of PIDS.
+connections_go_on() {
 	"$PYTHON" - "$port" "$@" <<-'EOP'
 	import os, signal, socket, sys
+	def ask(c):
+	    c.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
+	    reply = b""
+	    while not reply.endswith(b"\r\n\r\n"):
+	        more = c.recv(4096)
+	        if not more:
+	            sys.exit("a connection has ended")
+	        reply += more
 	connections = []
 	for _ in range(20):
 	    c = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5)
 	    c.settimeout(10)
-	    c.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
-	    while not c.recv(4096).endswith(b"\r\n\r\n"):
-	        pass
+	    ask(c)
 	    connections.append(c)
 	for pid in sys.argv[2:]:
 	    os.kill(int(pid), signal.SIGKILL)
 	for c in connections:
-	    try:
-	        sys.exit("more data") if c.recv(1) else None
-	    except ConnectionError:
-	        pass
+	    ask(c)
 	EOP
 }
 # shellcheck disable=SC2046
-connections_end $(workers) || fail "connections outlive their workers"
+connections_go_on $(workers) || fail "connections end with their workers"
 until_true two_workers "successors"
-echo "ok: connections of killed workers end"
+echo "ok: connections of killed workers go on"
 
 before=$(workers)
 killed=$(worker 1)
@@ -286,8 +288,10 @@ echo "ok: a hanging worker is killed and replaced"
 before=$(workers)
 killed=$(master)
 kill -KILL "$killed"
+until_true 'gone "$killed"' "the master is gone"
 for pid in $before; do
-	until_true 'gone "$pid"' "worker $pid ends with its master"
+	gone "$pid" && fail "worker $pid has ended with its master"
+	kill -KILL "$pid"
 done
 [ -s "$pid_file" ] || fail "the dead master's pid file is gone"
 expect 1 "no instance $name is running" "a dead master's pid file is seen through" \

@@ -90,8 +90,11 @@ second=$(cat "$pid_file")
 ! alive "$first" ||
     { echo "FAILED: the first process is still there"; exit 1; }
 
-# Killed, it leaves its pid file behind; its workers end with it.
-kill -KILL "$second"
+# Killed, it leaves its pid file behind; its workers serve on, and are killed
+# too.
+workers=$(ps -o pid= --ppid "$second")
+# shellcheck disable=SC2086
+kill -KILL "$second" $workers
 tries=0
 while [ -e "/proc/$second" ] && [ $tries -lt 100 ]; do
 	tries=$((tries + 1))

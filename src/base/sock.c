@@ -346,6 +346,22 @@ fail:
 	return error;
 }
 
+int
+sock_ends(int fd, union sock_address *peer, union sock_address *local)
+{
+	union sock_address near, far;
+	socklen_t near_length = sizeof(near), far_length = sizeof(far);
+
+	memset(&near, 0, sizeof(near));
+	memset(&far, 0, sizeof(far));
+	if (getsockname(fd, &near.any, &near_length) != 0 ||
+	    getpeername(fd, &far.any, &far_length) != 0)
+		return -errno;
+	*peer = unmapped(&far);
+	*local = unmapped(&near);
+	return 0;
+}
+
 uint64_t
 sock_cookie(int fd)
 {

@@ -53,6 +53,8 @@ int sock_listen(const union sock_address *address, int backlog);
  */
 int sock_accept(
     int listener, union sock_address *peer, union sock_address *local);
+/* Both ends of a connected socket: 0 or -errno. */
+int sock_ends(int fd, union sock_address *peer, union sock_address *local);
 uint64_t sock_cookie(int fd); /* SO_COOKIE; 0 when the kernel has none */
 
 /*

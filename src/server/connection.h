@@ -22,6 +22,11 @@ struct connection; /* opaque */
 int connection_open(struct lane *lane, int fd, const union sock_address *peer,
     const union sock_address *local);
 /*
+ * The same for a connection that another lane handed over: what it has not
+ * answered is still in the socket.
+ */
+int connection_take(struct lane *lane, int fd);
+/*
  * What a predecessor left in RECORD goes on, with its sessions: FD, whose
  * socket has COOKIE, is taken.  connection_go_on() follows, when all are
  * adopted. -ENOENT: the record holds no such connection; -EPROTO: its bytes and

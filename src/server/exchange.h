@@ -33,6 +33,12 @@ struct exchange {
 	struct session *changed; /* to be published with it; NULL: none */
 	struct session *ended; /* to be released with it; NULL: none */
 	unsigned status;
+	/*
+	 * Not answered here: the request names a session of another connection
+	 * of this lane, resp. of another lane, with the right to it.
+	 */
+	struct session *joins;
+	uint32_t elsewhere; /* lane, or TABLE_NONE */
 };
 
 /* "rtx" in a URL; no ASF stream has this number. */

@@ -15,7 +15,15 @@ struct stored {
 	int fd; /* -1: none */
 };
 
+/* On its way to a lane that has not put it yet. */
+struct moved {
+	struct moved *next;
+	struct stored stored;
+	bool sent; /* to the lane's living worker */
+};
+
 struct fdstore_lane {
+	struct moved *moved; /* list, owned */
 	uint32_t count;
 	uint32_t end; /* records from here on were never stored */
 	struct stored *stored;
@@ -48,6 +56,20 @@ fdstore_new(uint32_t lanes, uint32_t connections_per_lane, struct fdstore **out)
 	return 0;
 }
 
+static void
+forget_moved(struct fdstore_lane *lane, uint64_t cookie)
+{
+	struct moved **at = &lane->moved, *moved;
+
+	while (*at != NULL && (*at)->stored.cookie != cookie)
+		at = &(*at)->next;
+	if ((moved = *at) == NULL)
+		return;
+	*at = moved->next;
+	close(moved->stored.fd);
+	free(moved);
+}
+
 void
 fdstore_free(struct fdstore *store)
 {
@@ -60,6 +82,8 @@ fdstore_free(struct fdstore *store)
 			if (lane->stored[k].fd != -1)
 				close(lane->stored[k].fd);
 		free(lane->stored);
+		while (lane->moved != NULL)
+			forget_moved(lane, lane->moved->stored.cookie);
 	}
 	free(store);
 }
@@ -76,6 +100,7 @@ fdstore_put(struct fdstore *store, uint32_t lane_number, uint32_t connection,
 		return -ERANGE;
 	}
 	lane = &store->lanes[lane_number];
+	forget_moved(lane, cookie);
 	while (lane->end <= connection)
 		lane->stored[lane->end++].fd = -1;
 	stored = &lane->stored[connection];
@@ -87,26 +112,83 @@ fdstore_put(struct fdstore *store, uint32_t lane_number, uint32_t connection,
 	return 0;
 }
 
-bool
-fdstore_drop(struct fdstore *store, uint32_t lane_number, uint32_t connection,
+/* Out of the store; -1: there is none with this cookie. */
+static int
+take_out(struct fdstore *store, uint32_t lane_number, uint32_t connection,
     uint64_t cookie)
 {
 	struct fdstore_lane *lane;
 	struct stored *stored;
+	int fd;
 
 	if (lane_number >= store->lane_count)
-		return false;
+		return -1;
 	lane = &store->lanes[lane_number];
 	if (connection >= lane->end)
-		return false;
+		return -1;
 	stored = &lane->stored[connection];
 	/* A late message about an earlier connection of the same record. */
 	if (stored->fd == -1 || stored->cookie != cookie)
-		return false;
-	close(stored->fd);
+		return -1;
+	fd = stored->fd;
 	stored->fd = -1;
 	lane->count--;
+	return fd;
+}
+
+bool
+fdstore_drop(
+    struct fdstore *store, uint32_t lane, uint32_t connection, uint64_t cookie)
+{
+	int fd = take_out(store, lane, connection, cookie);
+
+	if (fd == -1)
+		return false;
+	close(fd);
 	return true;
+}
+
+bool
+fdstore_move(struct fdstore *store, uint32_t lane, uint32_t connection,
+    uint64_t cookie, uint32_t to)
+{
+	struct moved *moved;
+	int fd;
+
+	if (to >= store->lane_count ||
+	    (moved = calloc(1, sizeof(*moved))) == NULL)
+		return false;
+	if ((fd = take_out(store, lane, connection, cookie)) == -1) {
+		free(moved);
+		return false;
+	}
+	moved->stored = (struct stored){ .cookie = cookie, .fd = fd };
+	moved->next = store->lanes[to].moved;
+	store->lanes[to].moved = moved;
+	return true;
+}
+
+int
+fdstore_send_moved(struct fdstore *store, uint32_t lane, int channel)
+{
+	struct moved *moved;
+	int error;
+
+	for (moved = store->lanes[lane].moved; moved != NULL;
+	     moved = moved->next) {
+		const struct fdstore_message take = {
+			.kind = FDSTORE_TAKE,
+			.cookie = moved->stored.cookie,
+		};
+
+		if (moved->sent)
+			continue;
+		error = fdstore_send(channel, &take, moved->stored.fd);
+		if (error != 0)
+			return error;
+		moved->sent = true;
+	}
+	return 0;
 }
 
 uint32_t
@@ -134,10 +216,14 @@ int
 fdstore_give(
     struct fdstore *store, uint32_t lane_number, int channel, uint32_t *cursor)
 {
-	const struct fdstore_lane *lane = &store->lanes[lane_number];
+	struct fdstore_lane *lane = &store->lanes[lane_number];
 	const struct fdstore_message given = { .kind = FDSTORE_GIVEN };
+	struct moved *moved;
 	int error;
 
+	/* Who was sent them is not there any more. */
+	for (moved = lane->moved; moved != NULL; moved = moved->next)
+		moved->sent = false;
 	for (; *cursor < lane->end; ++*cursor) {
 		const struct stored *stored = &lane->stored[*cursor];
 		const struct fdstore_message give = {
@@ -172,6 +258,7 @@ is_whole(const struct fdstore_message *message, ssize_t size, size_t fd_count)
 	switch (message->kind) {
 	case FDSTORE_PUT:
 	case FDSTORE_GIVE:
+	case FDSTORE_TAKE:
 		return fd_count == 1;
 	case FDSTORE_LOG:
 		return true;

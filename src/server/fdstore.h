@@ -19,6 +19,7 @@ enum fdstore_kind {
 	/* worker -> master */
 	FDSTORE_PUT = 1, /* with a duplicate of the connection's descriptor */
 	FDSTORE_DROP, /* that connection has ended */
+	FDSTORE_MOVE, /* that connection is for `lane`: TAKE goes there */
 	FDSTORE_PREPARED, /* I can serve; nothing is adopted yet */
 	FDSTORE_READY, /* I serve */
 	/*
@@ -29,6 +30,8 @@ enum fdstore_kind {
 	FDSTORE_GIVE, /* with the descriptor: a connection of your lane */
 	FDSTORE_GIVEN, /* that was all: adopt.  `connection`: was it the
 			  predecessor's fault that he died? */
+	FDSTORE_TAKE, /* with the descriptor: a connection that another lane
+			 moved; PUT it */
 	FDSTORE_STOP, /* say goodbye to clients and exit 0 */
 	FDSTORE_RETIRE, /* publish and exit 0, a successor adopts */
 	FDSTORE_CLOSE, /* accept no more, exit 0 behind the last connection */
@@ -41,6 +44,8 @@ struct fdstore_message {
 	uint32_t kind;
 	uint32_t connection; /* record in the lane */
 	uint64_t cookie; /* SO_COOKIE */
+	uint32_t lane; /* MOVE only */
+	uint32_t reserved;
 };
 
 struct fdstore; /* of all lanes; opaque */
@@ -58,6 +63,18 @@ int fdstore_put(struct fdstore *store, uint32_t lane, uint32_t connection,
 /* Closes it; false: there is none with this cookie, nothing was done. */
 bool fdstore_drop(
     struct fdstore *store, uint32_t lane, uint32_t connection, uint64_t cookie);
+/*
+ * The descriptor waits for lane TO, without a record there until the same
+ * cookie is put.  False: there is none with this cookie, or no such lane, and
+ * it stays where it was.
+ */
+bool fdstore_move(struct fdstore *store, uint32_t lane, uint32_t connection,
+    uint64_t cookie, uint32_t to);
+/*
+ * Send TAKE for what waits for LANE and was not sent since fdstore_give():
+ * 0, or as that.
+ */
+int fdstore_send_moved(struct fdstore *store, uint32_t lane, int channel);
 uint32_t fdstore_count(const struct fdstore *store, uint32_t lane);
 /* Calls EACH for every stored descriptor of LANE. */
 void fdstore_each(struct fdstore *store, uint32_t lane,

@@ -41,23 +41,36 @@ split_stream(struct exchange_found *found)
 	*slash = '\0';
 }
 
-/* 0: found; otherwise the status to refuse with. */
+/*
+ * 0: found, or found to be another connection's (exchange->joins) or another
+ * lane's (exchange->elsewhere); otherwise the status to refuse with.
+ */
 static unsigned
 find_session(struct exchange *exchange, struct exchange_found *found)
 {
 	struct rtsp_text header = exchange->request->header[RTSP_SESSION], id;
+	struct session *session;
 	uint32_t timeout_s;
 
 	if (header.at == NULL)
 		return 0;
 	if (!rtsp_parse_session(header, &id, &timeout_s))
 		return RTSP_SESSION_NOT_FOUND;
-	found->session = session_find(exchange->lane, id);
-	if (found->session == NULL ||
-	    found->session->cold.connection != exchange->connection) {
-		found->session = NULL;
-		return RTSP_SESSION_NOT_FOUND;
+	session = session_find(exchange->lane, id);
+	if (session == NULL) {
+		exchange->elsewhere =
+		    session_find_elsewhere(exchange->lane, id, exchange->peer);
+		return exchange->elsewhere != TABLE_NONE
+			   ? 0
+			   : RTSP_SESSION_NOT_FOUND;
 	}
+	/* The right to it is not the right to be sent it. */
+	if (!sock_address_same_host(&session->cold.peer, exchange->peer))
+		return RTSP_SESSION_NOT_FOUND;
+	if (session->cold.connection == exchange->connection)
+		found->session = session;
+	else
+		exchange->joins = session;
 	return 0;
 }
 
@@ -302,6 +315,8 @@ answer_found(struct exchange *exchange, const struct method *method,
 
 	if (status != 0)
 		return exchange_refuse(exchange, status);
+	if (exchange->joins != NULL || exchange->elsewhere != TABLE_NONE)
+		return false;
 	if (method->needs == TITLE && !find_title(exchange, found, &status))
 		return false;
 	if (method->needs == SESSION)

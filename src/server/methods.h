@@ -9,8 +9,9 @@
 #include "server/exchange.h"
 
 /*
- * False: the answer must wait; nothing has happened, and exchange->waiter will
- * be called.  True: the reply stands in exchange->reply.
+ * True: the reply stands in exchange->reply.  False: nothing has happened; it is
+ * another's to answer (exchange->joins, exchange->elsewhere), or the answer must
+ * wait, and exchange->waiter will be called.
  */
 bool methods_answer(struct exchange *exchange);
 

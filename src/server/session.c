@@ -97,14 +97,22 @@ session_publish(const struct session *session)
 	    ARRAY_LENGTH(changes));
 }
 
+static void
+write_id(uint32_t lane, uint32_t record, const uint8_t id[static 16],
+    char text[static SESSION_ID_CHARS + 1])
+{
+	snprintf(text, SESSION_ID_CHARS + 1, "%02" PRIx32 "%06" PRIx32,
+	    lane & 0xff, record & 0xffffff);
+	for (size_t i = 0; i < 16; i++)
+		snprintf(text + 8 + 2 * i, 3, "%02x", id[i]);
+}
+
 void
 session_id_text(
     const struct session *session, char text[static SESSION_ID_CHARS + 1])
 {
-	snprintf(text, SESSION_ID_CHARS + 1, "%02" PRIx32 "%06" PRIx32,
-	    session->lane->number & 0xff, session->record & 0xffffff);
-	for (size_t i = 0; i < sizeof(session->cold.id); i++)
-		snprintf(text + 8 + 2 * i, 3, "%02x", session->cold.id[i]);
+	write_id(
+	    session->lane->number, session->record, session->cold.id, text);
 }
 
 /* The part of the id that logs and vodstat show; gives no right to anything. */
@@ -125,28 +133,68 @@ hex_digit(char c)
 	return -1;
 }
 
+/* Lane and record that ID begins with. */
+static bool
+read_place(struct rtsp_text id, uint32_t *lane, uint32_t *record)
+{
+	uint32_t place = 0;
+
+	if (id.length != SESSION_ID_CHARS)
+		return false;
+	for (size_t i = 0; i < 8; i++) {
+		if (hex_digit(id.at[i]) == -1)
+			return false;
+		place = place << 4 | (uint32_t)hex_digit(id.at[i]);
+	}
+	*lane = place >> 24;
+	*record = place & 0xffffff;
+	return true;
+}
+
+/* In constant time. */
+static bool
+ids_are_equal(struct rtsp_text id, const char text[static SESSION_ID_CHARS])
+{
+	int difference = 0;
+
+	for (size_t i = 0; i < SESSION_ID_CHARS; i++)
+		difference |= text[i] ^ id.at[i];
+	return difference == 0;
+}
+
 struct session *
 session_find(const struct lane *lane, struct rtsp_text id)
 {
 	char text[SESSION_ID_CHARS + 1];
+	uint32_t number, record;
 	struct session *session;
-	uint32_t record = 0;
-	int difference = 0;
 
-	if (id.length != SESSION_ID_CHARS)
-		return NULL;
-	for (size_t i = 2; i < 8; i++) {
-		if (hex_digit(id.at[i]) == -1)
-			return NULL;
-		record = record << 4 | (uint32_t)hex_digit(id.at[i]);
-	}
-	if (record >= lane->session_slots ||
+	if (!read_place(id, &number, &record) || number != lane->number ||
+	    record >= lane->session_slots ||
 	    (session = lane->sessions[record]) == NULL)
 		return NULL;
 	session_id_text(session, text);
-	for (size_t i = 0; i < SESSION_ID_CHARS; i++) /* in constant time */
-		difference |= text[i] ^ id.at[i];
-	return difference == 0 ? session : NULL;
+	return ids_are_equal(id, text) ? session : NULL;
+}
+
+uint32_t
+session_find_elsewhere(const struct lane *lane, struct rtsp_text id,
+    const union sock_address *peer)
+{
+	char text[SESSION_ID_CHARS + 1];
+	struct table_session_cold cold;
+	struct table_session hot;
+	uint32_t number, record;
+
+	if (!read_place(id, &number, &record) || number == lane->number ||
+	    !table_read(lane->table, number, TABLE_SESSION, record, &hot) ||
+	    hot.state != TABLE_USED ||
+	    !table_read(
+		lane->table, number, TABLE_SESSION_COLD, record, &cold) ||
+	    !sock_address_same_host(&cold.peer, peer))
+		return TABLE_NONE;
+	write_id(number, record, cold.id, text);
+	return ids_are_equal(id, text) ? number : TABLE_NONE;
 }
 
 static void

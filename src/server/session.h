@@ -90,6 +90,10 @@ void session_id_text(
     const struct session *session, char text[static SESSION_ID_CHARS + 1]);
 /* The session that ID names, with the right to it; NULL. */
 struct session *session_find(const struct lane *lane, struct rtsp_text id);
+/* The other lane whose session of PEER's host ID names, with the right to it;
+ * TABLE_NONE. */
+uint32_t session_find_elsewhere(const struct lane *lane, struct rtsp_text id,
+    const union sock_address *peer);
 
 /* The state METHOD leads to; -1: 455 Method Not Valid in This State. */
 int session_next_state(const struct session *session, enum rtsp_method method);

@@ -247,6 +247,8 @@ is_refused_elsewhere(const struct titles *titles, const char *path)
 	for (uint32_t lane = 0; lane < info.limits.lanes; lane++) {
 		uint32_t used = table_high_water(table, lane, TABLE_TITLE);
 
+		if (lane == titles->lane->number) /* its entry says so */
+			continue;
 		for (uint32_t record = 0; record < used; record++)
 			if (table_read(
 				table, lane, TABLE_TITLE, record, &view) &&

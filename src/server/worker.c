@@ -361,6 +361,16 @@ take_given(struct worker *worker, const struct fdstore_message *message, int fd)
 }
 
 static void
+take_moved(struct worker *worker, int fd)
+{
+	int error = connection_take(&worker->lane, fd);
+
+	if (error != 0)
+		log_warning("worker", "connection not taken over: %s",
+		    strerror(-error));
+}
+
+static void
 take_word(struct worker *worker, const struct fdstore_message *message, int fd)
 {
 	int error;
@@ -368,6 +378,9 @@ take_word(struct worker *worker, const struct fdstore_message *message, int fd)
 	switch (message->kind) {
 	case FDSTORE_GIVE:
 		take_given(worker, message, fd);
+		return;
+	case FDSTORE_TAKE:
+		take_moved(worker, fd);
 		return;
 	case FDSTORE_GIVEN:
 		error = serve(worker, message->connection != 0);
