@@ -6,14 +6,19 @@
 #include "server/connection.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "server/blame.h"
 #include "server/connection_parts.h"
 
+/* Of a request that is blamed: what is logged, and how much on a line. */
+#define REPRODUCED_BYTES 2048
+#define LOGGED_PIECE 60
 /* How long the master may take nothing when we leave connections to it. */
 #define LEAVE_WAIT_MS 1000
 
@@ -100,39 +105,80 @@ adopt_bytes(struct connection *connection)
 		   : adopt_frames(connection, progress.accepted);
 }
 
-int
-connection_adopt(struct lane *lane, uint32_t record, uint64_t cookie, int fd)
+static enum session_cause
+cause_of(int error, enum session_cause otherwise)
 {
-	struct connection *connection = NULL;
-	int error = -ENOENT;
+	switch (error) {
+	case -EBUSY:
+		return SESSION_BLAMED;
+	case -EPROTO:
+		return SESSION_LOST;
+	case -ESTALE:
+		return SESSION_FILE_CHANGED;
+	default:
+		return otherwise;
+	}
+}
 
-	if (record < lane->connection_slots &&
-	    lane->connections[record] == NULL &&
-	    (connection = connection_new(lane, record, fd)) != NULL &&
-	    table_read(lane->table, lane->number, TABLE_CONNECTION, record,
+/* What it takes to see a worker die again; escaped, a piece a line. */
+static void
+log_request(const struct connection *connection)
+{
+	uint8_t text[REPRODUCED_BYTES];
+	ssize_t size =
+	    recv(connection->fd, text, sizeof(text), MSG_PEEK | MSG_DONTWAIT);
+
+	for (ssize_t at = 0; at < size; at += LOGGED_PIECE)
+		log_error("blame", "record=%" PRIu32 " request[%zd]=\"%s\"",
+		    connection->record, at,
+		    LOG_TEXT(
+			text + at, (size_t)MIN_OF(size - at, LOGGED_PIECE)));
+}
+
+/* RECORD as FD's connection, not in the loop yet; NULL: it is not. */
+static struct connection *
+read_connection(struct lane *lane, uint32_t record, uint64_t cookie, int fd)
+{
+	struct connection *connection;
+
+	if (record >= lane->connection_slots ||
+	    lane->connections[record] != NULL ||
+	    (connection = connection_new(lane, record, fd)) == NULL)
+		return NULL;
+	if (table_read(lane->table, lane->number, TABLE_CONNECTION, record,
 		&connection->view) &&
 	    connection->view.state == TABLE_USED &&
 	    connection->view.cookie == cookie && sock_cookie(fd) == cookie)
-		error = 0;
-	if (error != 0) {
-		free(connection);
+		return connection;
+	free(connection);
+	return NULL;
+}
+
+int
+connection_adopt(struct lane *lane, uint32_t record, uint64_t cookie, int fd)
+{
+	struct connection *connection =
+	    read_connection(lane, record, cookie, fd);
+	int error;
+
+	if (connection == NULL) {
 		shutdown(fd, SHUT_RDWR);
 		close(fd);
-		return error;
+		return -ENOENT;
 	}
 	connection->phase = CONNECTION_ADOPTED;
 	connection->stored = true;
 	adopt_sessions(connection);
 	if ((error = connection_watch(connection)) != 0)
 		return error;
+	if (connection->view.blame > 0)
+		log_request(connection);
 	error = connection->view.blame > BLAME_FORGIVEN
 		    ? -EBUSY
 		    : adopt_bytes(connection);
 	if (error != 0)
-		connection_close(connection, error == -EBUSY ? SESSION_BLAMED
-					     : error == -EPROTO
-						 ? SESSION_LOST
-						 : SESSION_CONNECTION_CLOSED);
+		connection_close(
+		    connection, cause_of(error, SESSION_CONNECTION_CLOSED));
 	return error;
 }
 
@@ -154,11 +200,15 @@ titles_are_open(struct connection *connection, bool *gone)
 			connection_wait_for(connection);
 			return false;
 		}
+		if (error == -EBUSY)
+			log_error("blame",
+			    "record=%" PRIu32 " packet=%" PRIu32
+			    " item=%" PRIu32,
+			    session->record, session->hot.packet,
+			    session->hot.item);
 		*gone = connection->link.writer == session;
-		connection_end_session(session, error == -EBUSY ? SESSION_BLAMED
-						: error == -ESTALE
-						    ? SESSION_FILE_CHANGED
-						    : SESSION_FILE_FAILED);
+		connection_end_session(
+		    session, cause_of(error, SESSION_FILE_FAILED));
 		if (*gone)
 			return false;
 	}
