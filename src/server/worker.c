@@ -28,6 +28,8 @@
 #define HEARTBEAT_US (500 * US_PER_MS)
 #define SWEEP_US US_PER_SECOND
 #define PLACEMENT_US (50 * US_PER_MS)
+/* Who has not said for so long that he accepts is not counted on. */
+#define ACCEPTING_US (3 * PLACEMENT_US)
 /* What a connection that does not play yet is counted as, for placement. */
 #define EXPECTED_BPS 300000
 /* Receiver reports read in one go. */
@@ -71,6 +73,8 @@ stop_listening(struct worker *worker)
 	for (unsigned i = 0; i < worker->listener_count; i++)
 		loop_remove(worker->lane.loop, &worker->listeners[i].watch);
 	worker->listening = false;
+	table_counter_set(
+	    worker->lane.table, worker->lane.number, TABLE_ACCEPTING_US, 0);
 }
 
 static uint64_t
@@ -82,18 +86,29 @@ load_of(const struct table *table, uint32_t lane)
 	return MAX_OF(committed, connections * EXPECTED_BPS);
 }
 
+static bool
+is_accepting(const struct table *table, uint32_t lane, uint64_t now_us)
+{
+	return table_counter(table, lane, TABLE_ACCEPTING_US) + ACCEPTING_US >
+	       now_us;
+}
+
 /*
  * A worker that is more than 1/8 above the mean of the living leaves new
- * connections to the others; the least loaded never does.
+ * connections to the others; the least loaded never does, nor does anybody
+ * while nobody else accepts: who once left them learns only in his next
+ * placement that it is his turn, and who stands still never does.
  */
 static bool
 others_should_accept(const struct worker *worker)
 {
 	const struct lane *lane = &worker->lane;
+	uint64_t now_us = loop_now_us(lane->loop);
 	uint64_t mine = load_of(lane->table, lane->number);
 	uint64_t sum = 0, least = UINT64_MAX, load;
 	struct table_info info;
 	uint32_t living = 0;
+	bool covered = false;
 
 	table_info(lane->table, &info);
 	for (uint32_t number = 0; number < info.limits.lanes; number++) {
@@ -104,9 +119,12 @@ others_should_accept(const struct worker *worker)
 		least = MIN_OF(least, load);
 		sum += load;
 		living++;
+		covered |= number != lane->number &&
+			   is_accepting(lane->table, number, now_us);
 	}
 	/* Below some connections' worth nothing is gained by it. */
-	return mine > least + 8 * EXPECTED_BPS && mine * living > sum + sum / 8;
+	return covered && mine > least + 8 * EXPECTED_BPS &&
+	       mine * living > sum + sum / 8;
 }
 
 static void
@@ -166,6 +184,13 @@ place(void *context, uint64_t now_us)
 		stop_listening(worker);
 	else
 		error = start_listening(worker);
+	if (worker->listening)
+		table_counter_set(
+		    lane->table, lane->number, TABLE_ACCEPTING_US, now_us);
+	/* A wake-up that went to one who stands still was the only one. */
+	for (unsigned i = 0; i < worker->listener_count && worker->listening;
+	     i++)
+		accept_one(&worker->listeners[i], 0);
 	if (error != 0)
 		log_error("worker", "cannot watch the listener: %s",
 		    strerror(-error));

@@ -167,6 +167,7 @@ enum table_counter {
 	TABLE_SESSIONS, /* records used now */
 	TABLE_COMMITTED_BPS, /* sum over playing and paused sessions */
 	TABLE_TITLES_REFUSED, /* now, since their owners died over them */
+	TABLE_ACCEPTING_US, /* monotonic: new connections then; 0: does not */
 	/* Since the instance began; not reset by a new worker. */
 	TABLE_BYTES_SENT,
 	TABLE_PACKETS_SENT,
