@@ -514,9 +514,13 @@ send_tcp(struct sender *sender, struct session *session)
 	int error = 0;
 
 	/* The connection makes us due again when it is free. */
-	if (link->full || link->outbox ||
-	    (link->writer != NULL && link->writer != session))
+	if (link->full || link->outbox)
 		return GATHERED_WAITS;
+	/* Nobody tells us when another's frame is whole. */
+	if (link->writer != NULL && link->writer != session) {
+		wake_at(session, sender->now_us + LOOP_TICK_US);
+		return GATHERED_WAITS;
+	}
 	/* Replies may have gone out since our last frame. */
 	if (!gathering.forced)
 		gathering.cursor.out_done = session->hot.out_done =
