@@ -80,6 +80,28 @@ flow_expect(struct flow *flow, uint16_t sequence)
 		count_missing_first(flow);
 }
 
+/* A repeat that ends before the latest packet is none. */
+static void
+end_repeat(struct flow *flow)
+{
+	flow->duplicate += flow->again;
+	flow->again = 0;
+}
+
+static void
+take_again(struct flow *flow, uint16_t sequence)
+{
+	if (sequence != flow->again_next)
+		end_repeat(flow);
+	flow->again++;
+	flow->again_next = (uint16_t)(sequence + 1);
+	if (sequence != flow->highest)
+		return;
+	flow->repeats++;
+	flow->repeated += flow->again;
+	flow->again = 0;
+}
+
 /* Loss is what was expected less what came (RFC 3550 A.3). */
 static void
 take_sequence(struct flow *flow, uint16_t sequence)
@@ -87,6 +109,8 @@ take_sequence(struct flow *flow, uint16_t sequence)
 	uint16_t ahead = (uint16_t)(sequence - flow->highest);
 	uint16_t behind = (uint16_t)(flow->highest - sequence);
 
+	if (!flow->started || (ahead != 0 && ahead < 0x8000))
+		end_repeat(flow);
 	if (!flow->started) {
 		flow->first = flow->highest = sequence;
 		flow->window = 1;
@@ -102,7 +126,7 @@ take_sequence(struct flow *flow, uint16_t sequence)
 		if (flow->lost > 0)
 			flow->lost--;
 	} else {
-		flow->duplicate++;
+		take_again(flow, sequence);
 	}
 }
 
@@ -203,6 +227,8 @@ take_time(struct flow *flow, uint32_t timestamp, uint64_t now_us)
 	if (now_us - flow->session->last_us >= FLOW_BURST_US)
 		flow->session->bursts++;
 	flow->session->last_us = now_us;
+	if (flow->session->behind_us == 0)
+		flow->session->behind_us = now_us;
 }
 
 void

@@ -40,6 +40,8 @@ struct flow_session {
 	struct histogram lateness;
 	uint64_t bursts; /* runs of packets less than FLOW_BURST_US apart */
 	uint64_t last_us;
+	/* Since a mark: the last packet before it, the first behind it or 0. */
+	uint64_t before_us, behind_us;
 	struct trace *trace; /* borrowed, may be NULL */
 };
 #define FLOW_BURST_US 3000
@@ -52,6 +54,11 @@ struct flow {
 	/* What came. */
 	uint64_t packets, bytes; /* RTP packets, headers included */
 	uint64_t lost, reordered, duplicate, malformed;
+	/*
+	 * What a worker that died had sent may come once more: not duplicates
+	 * but repeats, if in order and up to the latest packet.
+	 */
+	uint64_t repeats, repeated; /* how often, packets in all */
 	uint64_t
 	    bursts; /* runs of packets with less than FLOW_BURST_US between */
 	uint64_t first_us;
@@ -65,6 +72,8 @@ struct flow {
 	uint16_t first;
 	uint16_t highest;
 	uint64_t window; /* bit i: highest - i has come */
+	uint64_t again; /* packets of a repeat that has not caught up yet */
+	uint16_t again_next;
 	uint32_t fragment_at;
 };
 #define FLOW_LATE_MS 100

@@ -13,6 +13,7 @@
 #include <getopt.h>
 #include <math.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,8 @@
 #define START_LIMIT_US 10000000
 /* A session whose media ended this long before its time has stalled. */
 #define STALL_MS 500
+/* A session that got nothing for so long has lost its server. */
+#define GAP_LIMIT_US 5000000
 
 struct options {
 	size_t sessions, per_port;
@@ -39,6 +42,7 @@ struct options {
 	bool tcp, gro, random_start;
 	const char *titles_file, *trace_file, *sink;
 	unsigned seed;
+	uint64_t repeats;
 };
 
 struct counts {
@@ -60,6 +64,7 @@ struct load {
 	struct trace trace;
 	uint64_t begin_us, steady_us, end_us; /* 0: not yet */
 	uint64_t read_us, stall_us; /* last reading; longest time between two */
+	uint64_t mark_us; /* gaps since then are to be told; 0: none */
 	struct counts at_steady, at_end;
 };
 
@@ -67,6 +72,7 @@ struct load {
 struct tally {
 	size_t playing, failed, complete_on_time, complete, on_time;
 	uint64_t lost, reordered, duplicate, malformed, late;
+	uint64_t repeats, repeated, repeats_most;
 	uint64_t client_stall_us;
 	double early_ms, late_ms;
 	struct histogram start, lateness;
@@ -101,7 +107,12 @@ usage(void)
 	      "      --no-gro        take datagrams one by one\n"
 	      "      --trace FILE    sizes of the first packets of the first "
 	      "session\n"
-	      "      --seed N        of all choices (1)\n",
+	      "      --seed N        of all choices (1)\n"
+	      "      --repeats N     what a session gets twice over UDP, in "
+	      "order, is no\n"
+	      "                      error so many times (0)\n"
+	      "SIGUSR1: print how long it takes until each session has its "
+	      "next packet\n",
 	    stderr);
 	exit(2);
 }
@@ -109,7 +120,17 @@ usage(void)
 static void
 parse_options(int argc, char **argv, struct options *options)
 {
-	enum { TITLES = 256, ZIPF, RANDOM, SOCKETS, NO_GRO, TRACE, SEED, SINK };
+	enum {
+		TITLES = 256,
+		ZIPF,
+		RANDOM,
+		SOCKETS,
+		NO_GRO,
+		TRACE,
+		SEED,
+		SINK,
+		REPEATS
+	};
 	static const struct option names[] = {
 		{ "sessions", required_argument, NULL, 'n' },
 		{ "rate", required_argument, NULL, 'r' },
@@ -123,6 +144,7 @@ parse_options(int argc, char **argv, struct options *options)
 		{ "trace", required_argument, NULL, TRACE },
 		{ "seed", required_argument, NULL, SEED },
 		{ "sink", required_argument, NULL, SINK },
+		{ "repeats", required_argument, NULL, REPEATS },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -171,6 +193,9 @@ parse_options(int argc, char **argv, struct options *options)
 			break;
 		case SINK:
 			options->sink = optarg;
+			break;
+		case REPEATS:
+			options->repeats = strtoull(optarg, NULL, 10);
 			break;
 		default:
 			usage();
@@ -395,12 +420,80 @@ print_event(const char *name, const struct counts *counts)
 	fflush(stdout);
 }
 
+/* Gaps, as they are asked for by SIGUSR1. */
+
+static volatile sig_atomic_t mark_asked;
+
+static void
+ask_mark(int signal)
+{
+	(void)signal;
+	mark_asked = 1;
+}
+
+static void
+set_mark(struct load *load, uint64_t now_us)
+{
+	mark_asked = 0;
+	load->mark_us = now_us;
+	for (size_t i = 0; i < load->started; i++) {
+		struct flow_session *common = &load->clients[i].common;
+
+		common->before_us = common->last_us;
+		common->behind_us = 0;
+	}
+}
+
+static void
+print_gaps(const struct load *load, size_t missing)
+{
+	struct histogram gaps = { .total = 0 };
+	uint64_t last_us = load->mark_us;
+
+	for (size_t i = 0; i < load->started; i++) {
+		const struct flow_session *common = &load->clients[i].common;
+
+		if (load->clients[i].state != CLIENT_PLAYING ||
+		    common->behind_us == 0)
+			continue;
+		if (common->behind_us > last_us)
+			last_us = common->behind_us;
+		histogram_add(&gaps,
+		    (double)(common->behind_us - common->before_us) / 1000.0);
+	}
+	printf("{\"event\": \"gaps\", \"sessions\": %ju, \"missing\": %zu, "
+	       "\"gap_p50_ms\": %.1f, \"gap_p99_ms\": %.1f, "
+	       "\"gap_max_ms\": %.1f, \"last_ms\": %.1f}\n",
+	    (uintmax_t)gaps.total, missing, histogram_ms(&gaps, 0.5),
+	    histogram_ms(&gaps, 0.99), histogram_ms(&gaps, 1),
+	    (double)(last_us - load->mark_us) / 1000.0);
+	fflush(stdout);
+}
+
+/* When all have their packet, or it is in vain to wait. */
+static void
+look_at_mark(struct load *load, uint64_t now_us)
+{
+	size_t missing = 0;
+
+	if (load->mark_us == 0)
+		return;
+	for (size_t i = 0; i < load->started; i++)
+		missing += load->clients[i].state == CLIENT_PLAYING &&
+			   load->clients[i].common.behind_us == 0;
+	if (missing > 0 && now_us - load->mark_us < GAP_LIMIT_US)
+		return;
+	print_gaps(load, missing);
+	load->mark_us = 0;
+}
+
 /* Every so often: who does not start, who must be kept alive, where we are. */
 static void
 look_around(struct load *load, uint64_t now_us)
 {
 	size_t waiting = load->options.sessions - load->started;
 
+	look_at_mark(load, now_us);
 	for (size_t i = 0; i < load->port_count; i++)
 		port_drain_rtcp(&load->ports[i]);
 	for (size_t i = 0; i < load->started; i++) {
@@ -442,6 +535,8 @@ run_until(struct load *load, bool (*is_over)(const struct load *, uint64_t))
 		for (int i = 0; i < count; i++)
 			serve_starting(load, events[i].data.ptr);
 		now_us = clock_us();
+		if (mark_asked)
+			set_mark(load, now_us);
 		if (now_us < tick_us)
 			continue;
 		if (now_us - load->read_us > load->stall_us)
@@ -476,9 +571,10 @@ is_closed(const struct load *load, uint64_t now_us)
 /* Telling. */
 
 static void
-tally_client(struct tally *tally, const struct client *client, uint64_t now_us)
+tally_client(struct tally *tally, const struct client *client, uint64_t allowed,
+    uint64_t now_us)
 {
-	uint64_t bad = 0, packets = 0, late = 0;
+	uint64_t bad = 0, packets = 0, late = 0, repeats = 0, repeated = 0;
 	bool stalled = false;
 
 	if (client->state != CLIENT_PLAYING || client->flow_count == 0) {
@@ -490,18 +586,27 @@ tally_client(struct tally *tally, const struct client *client, uint64_t now_us)
 		const struct flow *flow = &client->flows[i];
 		double played_ms = (double)(now_us - flow->first_us) / 1000.0;
 
-		bad += flow->lost + flow->malformed + flow->duplicate;
+		bad += flow->lost + flow->malformed + flow->duplicate +
+		       flow->again;
+		repeats += flow->repeats;
+		repeated += flow->repeated;
 		packets += flow->packets;
 		late += flow->late;
 		stalled |=
 		    !flow->started || played_ms - flow->media_ms > STALL_MS;
 		tally->lost += flow->lost;
 		tally->reordered += flow->reordered;
-		tally->duplicate += flow->duplicate;
+		tally->duplicate += flow->duplicate + flow->again;
 		tally->malformed += flow->malformed;
 		tally->early_ms = fmax(tally->early_ms, flow->early_ms);
 		tally->late_ms = fmax(tally->late_ms, flow->late_ms);
 	}
+	if (repeats > (client->port != NULL ? allowed : 0))
+		bad += repeated;
+	tally->repeats += repeats;
+	tally->repeated += repeated;
+	if (repeats > tally->repeats_most)
+		tally->repeats_most = repeats;
 	late = stalled ? packets : late;
 	tally->late += late;
 	tally->complete += bad == 0 && packets > 0;
@@ -556,12 +661,15 @@ print_result(const struct load *load, const struct tally *tally)
 	    histogram_ms(&tally->lateness, 1), tally->late_ms, tally->early_ms);
 	printf(", \"packets\": %ju, \"bytes\": %ju, \"lost\": %ju, "
 	       "\"late\": %ju, \"reordered\": %ju, \"duplicate\": %ju, "
+	       "\"repeats\": %ju, \"repeats_most\": %ju, \"repeated\": %ju, "
 	       "\"malformed\": %ju, \"strays\": %ju, \"client_drops\": %ju, "
 	       "\"client_stall_ms\": %.1f",
 	    (uintmax_t)to->packets, (uintmax_t)to->bytes,
 	    (uintmax_t)tally->lost, (uintmax_t)tally->late,
 	    (uintmax_t)tally->reordered, (uintmax_t)tally->duplicate,
-	    (uintmax_t)tally->malformed, (uintmax_t)strays, (uintmax_t)drops,
+	    (uintmax_t)tally->repeats, (uintmax_t)tally->repeats_most,
+	    (uintmax_t)tally->repeated, (uintmax_t)tally->malformed,
+	    (uintmax_t)strays, (uintmax_t)drops,
 	    (double)tally->client_stall_us / 1000.0);
 	printf(", \"steady\": {\"seconds\": %.3f, \"packets\": %ju, "
 	       "\"bytes\": %ju, \"bursts\": %ju, \"client_cpu_s\": %.4f}",
@@ -598,6 +706,7 @@ run(struct load *load)
 	struct tally tally = { .playing = 0 };
 	uint64_t now_us;
 
+	signal(SIGUSR1, ask_mark);
 	load->begin_us = load->read_us = clock_us();
 	run_until(load, is_measured);
 	now_us = clock_us();
@@ -605,7 +714,8 @@ run(struct load *load)
 	load->at_end = count_all(load, now_us);
 	print_event("end", &load->at_end);
 	for (size_t i = 0; i < load->started; i++) {
-		tally_client(&tally, &load->clients[i], now_us);
+		tally_client(
+		    &tally, &load->clients[i], load->options.repeats, now_us);
 		tally_start(&tally, &load->clients[i]);
 	}
 	for (size_t i = 0; i < load->started; i++)
