@@ -12,6 +12,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,8 +145,9 @@ become_vodd(const struct served *served, const char *const settings[])
 	size_t count = 4;
 	int log;
 
-	snprintf(program, sizeof(program), "%s/vodd",
-	    builddir != NULL ? builddir : ".");
+	snprintf(program, sizeof(program), "%s/%s",
+	    builddir != NULL ? builddir : ".",
+	    served->program != NULL ? served->program : "vodd");
 	snprintf(
 	    configuration, sizeof(configuration), "%s/conf", served->folder);
 	snprintf(listen, sizeof(listen), "127.0.0.1:%u", served->port);
@@ -194,6 +196,20 @@ show_log(const struct served *served)
 		fclose(log);
 }
 
+void
+served_fail(const struct served *served, const char *format, ...)
+{
+	char text[512];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(text, sizeof(text), format, list);
+	va_end(list);
+	show_log(served);
+	ck_abort_msg("%s", text);
+	abort(); /* not reached */
+}
+
 static bool
 has_died(const struct served *served)
 {
@@ -226,8 +242,7 @@ served_start(
 	while (table_open(name, &served->table) != 0 || !connects(served) ||
 	       served_worker(served) == 0) {
 		if (has_died(served) || clock_monotonic_us() > until_us) {
-			show_log(served);
-			ck_abort_msg("vodd did not start");
+			served_fail(served, "vodd did not start");
 		}
 		table_close(served->table);
 		served->table = NULL;
@@ -244,8 +259,8 @@ served_stop_within(struct served *served, unsigned limit_ms)
 	kill(served->master, SIGTERM);
 	while (waitpid(served->master, &status, WNOHANG) == 0) {
 		if (clock_monotonic_us() > until_us) {
-			show_log(served);
-			ck_abort_msg("vodd did not end within %u ms", limit_ms);
+			served_fail(
+			    served, "vodd did not end within %u ms", limit_ms);
 		}
 		nap();
 	}
@@ -292,8 +307,7 @@ served_wait_log(const struct served *served, const char *text)
 
 	while (served_log_lines(served, text) == 0) {
 		if (clock_monotonic_us() > until_us) {
-			show_log(served);
-			ck_abort_msg("never in the log: %s", text);
+			served_fail(served, "never in the log: %s", text);
 		}
 		nap();
 	}
@@ -518,6 +532,15 @@ take_reply(struct viewer *viewer, const char *text, size_t size)
 		(void)sscanf(session + 11, "%63[^;\r]", viewer->session);
 }
 
+static size_t
+body_bytes(const uint8_t *head, size_t size)
+{
+	static const char name[] = "\r\nContent-Length: ";
+	const char *at = memmem(head, size, name, sizeof(name) - 1);
+
+	return at == NULL ? 0 : strtoul(at + sizeof(name) - 1, NULL, 10);
+}
+
 /* One frame or reply behind what was parsed.  False: it is not whole. */
 static bool
 parse_one(struct viewer *viewer)
@@ -539,7 +562,10 @@ parse_one(struct viewer *viewer)
 		size = (size_t)(end - at) + 4;
 		ck_assert_msg(memcmp(at, "RTSP/1.0 ", 9) == 0,
 		    "neither a frame nor a reply at byte %zu", viewer->parsed);
+		if (left < size + body_bytes(at, size))
+			return false;
 		take_reply(viewer, (const char *)at, size);
+		size += body_bytes(at, size);
 	}
 	viewer->parsed += size;
 	return true;
@@ -647,8 +673,8 @@ viewer_take_packets(struct viewer *viewer, size_t count)
 		(void)viewer_take(viewer, 100);
 		if (clock_monotonic_us() < until_us && !viewer->closed)
 			continue;
-		show_log(viewer->served);
-		ck_abort_msg("%zu packets of %zu", viewer->packet_count, count);
+		served_fail(viewer->served, "%zu packets of %zu",
+		    viewer->packet_count, count);
 	}
 }
 
@@ -679,8 +705,8 @@ viewer_wait_reply(struct viewer *viewer, unsigned status)
 		(void)viewer_take(viewer, 100);
 		if (clock_monotonic_us() < until_us && !viewer->closed)
 			continue;
-		show_log(viewer->served);
-		ck_abort_msg("no reply to request %u", viewer->sequence);
+		served_fail(
+		    viewer->served, "no reply to request %u", viewer->sequence);
 	}
 	ck_assert_msg(
 	    viewer->status == status, "not %u: %s", status, viewer->reply);

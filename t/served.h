@@ -20,6 +20,7 @@
 #define SERVED_PATIENCE_MS 20000
 
 struct served {
+	const char *program; /* beside vodd, in its place; NULL: vodd */
 	pid_t master;
 	uint16_t port;
 	char folder[PATH_MAX]; /* of its log, and of media made for it */
@@ -48,6 +49,9 @@ void served_stop_within(struct served *served, unsigned limit_ms);
 /* The same, patiently; then the folder is removed. */
 void served_end(struct served *served);
 pid_t served_worker(const struct served *served);
+/* Aborts the test, with the log. */
+void served_fail(const struct served *served, const char *format, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
 /* How many lines of the log hold TEXT. */
 unsigned served_log_lines(const struct served *served, const char *text);
 void served_wait_log(const struct served *served, const char *text);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * dying - a vodd whose workers die where a test wants them to.
+ *
+ * t/dying_vodd is the product linked once more, with the linker's --wrap
+ * around the functions below.  The file that VODD_DYING names is the plan; the
+ * test has it mapped too.  Without it the server is the product.
+ *
+ * So that two runs can be compared, getrandom(2) always gives the same there.
+ */
+#ifndef T_DYING_H
+#define T_DYING_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* Each has a line in Makefile.am. */
+#define DYING_CALLS(CALL)                                                      \
+	CALL(accept4)                                                          \
+	CALL(close)                                                            \
+	CALL(epoll_ctl)                                                        \
+	CALL(epoll_pwait2)                                                     \
+	CALL(getsockname)                                                      \
+	CALL(getsockopt)                                                       \
+	CALL(ioctl)                                                            \
+	CALL(preadv2)                                                          \
+	CALL(recv)                                                             \
+	CALL(recvfrom)                                                         \
+	CALL(recvmsg)                                                          \
+	CALL(send)                                                             \
+	CALL(sendmmsg)                                                         \
+	CALL(sendmsg)                                                          \
+	CALL(setsockopt)                                                       \
+	CALL(shutdown)                                                         \
+	CALL(table_claim)                                                      \
+	CALL(table_counter_add)                                                \
+	CALL(table_publish)                                                    \
+	CALL(table_publish_all)                                                \
+	CALL(table_release)                                                    \
+	CALL(table_reserve)
+
+#define DYING_ENUMERATOR(name) DYING_##name,
+enum dying_call { DYING_CALLS(DYING_ENUMERATOR) DYING_CALL_COUNT };
+
+/* WITHIN: half of what was to be written or taken is. */
+enum dying_when { DYING_BEFORE, DYING_WITHIN, DYING_AFTER };
+
+/* The NTH (from 1) call that a worker makes on its loop's thread. */
+struct dying_point {
+	uint32_t call; /* enum dying_call */
+	uint32_t nth;
+	uint32_t when; /* enum dying_when */
+	int32_t signal;
+};
+
+#define DYING_POINTS_MAX 4
+struct dying_plan {
+	/* Only then is anything counted; by each worker from its birth. */
+	_Atomic uint32_t armed;
+	/* So many have died; points[deaths] is the next one's. */
+	_Atomic uint32_t deaths;
+	uint32_t point_count;
+	struct dying_point points[DYING_POINTS_MAX];
+	_Atomic uint32_t counted[DYING_CALL_COUNT];
+	/*
+	 * Connections that a worker took with it: accepted, and not yet told to
+	 * the master.  Nobody can adopt them.
+	 */
+	_Atomic uint32_t lost_connections;
+};
+
+#endif
