@@ -24,6 +24,9 @@
 
 #define ELLIPSIS "\xe2\x80\xa6"
 #define REPEAT_WINDOW_NS INT64_C(1000000000)
+/* Shortages that are remembered, and for how long. */
+#define SHORTAGES 8
+#define SHORTAGE_NS INT64_C(60000000000)
 
 /* clang-format off */
 static const struct {
@@ -43,6 +46,12 @@ struct line {
 	char text[LOG_LINE_MAX]; /* "area: message" */
 };
 
+struct shortage {
+	struct line line; /* empty text: none */
+	struct timespec told_at;
+	unsigned more; /* times since, not logged */
+};
+
 /* What a log has by nature one of per process. */
 static struct {
 	enum log_level level;
@@ -54,7 +63,13 @@ static struct {
 	struct line last; /* the line that was logged last */
 	struct timespec last_at;
 	unsigned repeats; /* of it since, not logged */
-	pid_t pid; /* of the process that counted them */
+
+	unsigned lost; /* lines that could not be written, not told yet */
+	int lost_error;
+	bool cut; /* what was written last is no whole line */
+
+	struct shortage shortages[SHORTAGES];
+	pid_t pid; /* of the process that counted all this */
 } state = { .level = LOG_LEVEL_INFO, .target = LOG_TO_STDERR, .fd = -1 };
 
 /* ---- targets ---- */
@@ -100,6 +115,7 @@ log_open(enum log_target target, const char *ident, const char *file)
 	if (state.fd != -1)
 		close(state.fd);
 	state.fd = fd;
+	state.cut = false;
 	state.target = target;
 	if (target == LOG_TO_FILE && file != state.file)
 		strcpy(state.file, file);
@@ -135,6 +151,7 @@ log_take(int fd)
 	log_flush();
 	close(state.fd);
 	state.fd = fd;
+	state.cut = false;
 }
 
 /* "2026-01-31T23:59:59.123Z " */
@@ -152,37 +169,118 @@ timestamp_format(char *text, size_t size)
 			    ".%03uZ ", (unsigned)(now.tv_nsec / 1000000));
 }
 
-/*
- * A line that cannot be written is lost: to whom could that be told?  The
- * same goes for the rest of one that a full disk or pipe took in part.
- */
-static void
-line_write(enum log_level level, const char *text)
+/* A full disk or pipe may take a part of it. */
+static bool
+bytes_write(int fd, const char *bytes, size_t length)
+{
+	ssize_t written;
+
+	do
+		written = write(fd, bytes, length);
+	while (written == -1 && errno == EINTR);
+	if (written == (ssize_t)length) {
+		state.cut = false;
+		return true;
+	}
+	state.lost_error = written == -1 ? errno : ENOSPC;
+	state.cut |= written > 0;
+	return false;
+}
+
+static bool
+target_write(enum log_level level, const char *text)
 {
 	char whole[LOG_LINE_MAX + 64];
 	int fd = STDERR_FILENO;
 	size_t length = 0;
-	ssize_t written;
 
 	if (state.target == LOG_TO_SYSLOG) {
 		syslog(levels[level].priority, "%s", text);
-		return;
+		return true;
 	}
+	if (state.cut)
+		whole[length++] = '\n';
 	if (state.target == LOG_TO_FILE) {
 		fd = state.fd;
-		length = timestamp_format(whole, sizeof(whole));
+		length +=
+		    timestamp_format(whole + length, sizeof(whole) - length);
 	} else if (state.journal) {
-		length = (size_t)snprintf(
-		    whole, sizeof(whole), "<%d>", levels[level].priority);
+		length += (size_t)snprintf(whole + length,
+		    sizeof(whole) - length, "<%d>", levels[level].priority);
 	}
 	length += (size_t)snprintf(whole + length, sizeof(whole) - length,
 	    "%s %s\n", levels[level].name, text);
-	do
-		written = write(fd, whole, length);
-	while (written == -1 && errno == EINTR);
+	return bytes_write(fd, whole, length);
+}
+
+/* False: some are not told yet. */
+static bool
+tell_lost(void)
+{
+	char text[128];
+
+	if (state.lost == 0)
+		return true;
+	snprintf(text, sizeof(text), "log: lines lost count=%u: %s", state.lost,
+	    strerror(state.lost_error));
+	if (!target_write(LOG_LEVEL_WARNING, text))
+		return false;
+	state.lost = 0;
+	return true;
+}
+
+/* A line that cannot be written is lost, and told of when one can be. */
+static void
+line_write(enum log_level level, const char *text)
+{
+	if (!tell_lost() || !target_write(level, text))
+		state.lost++;
 }
 
 /* ---- repeats ---- */
+
+/* A forked child has the counts of its parent, who will tell them. */
+static void
+leave_to_parent(void)
+{
+	if (state.pid == getpid())
+		return;
+	state.pid = getpid();
+	state.repeats = 0;
+	state.lost = 0;
+	state.last.text[0] = '\0';
+	memset(state.shortages, 0, sizeof(state.shortages));
+}
+
+static int64_t
+age_ns(const struct timespec *then)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)(now.tv_sec - then->tv_sec) * 1000000000 + now.tv_nsec -
+	       then->tv_nsec;
+}
+
+/* Those whose minute is over are forgotten, and told again if they lasted. */
+static void
+expire_shortages(void)
+{
+	char text[LOG_LINE_MAX];
+
+	for (size_t i = 0; i < SHORTAGES; i++) {
+		struct shortage *shortage = &state.shortages[i];
+
+		if (shortage->line.text[0] == '\0' ||
+		    age_ns(&shortage->told_at) < SHORTAGE_NS)
+			continue;
+		snprintf(text, sizeof(text), "%s (%u times more)",
+		    shortage->line.text, shortage->more);
+		if (shortage->more != 0)
+			line_write(shortage->line.level, text);
+		shortage->line.text[0] = '\0';
+	}
+}
 
 void
 log_flush(void)
@@ -191,11 +289,11 @@ log_flush(void)
 	const char *area_end = strchr(state.last.text, ':');
 	int area_length = 0;
 
-	/* A forked child has the count of its parent, who will tell it. */
-	if (state.repeats == 0 || state.pid != getpid()) {
-		state.repeats = 0;
+	leave_to_parent();
+	(void)tell_lost();
+	expire_shortages();
+	if (state.repeats == 0)
 		return;
-	}
 	if (area_end != NULL)
 		area_length = (int)(area_end - state.last.text);
 	snprintf(text, sizeof(text), "%.*s: last line repeated %u times",
@@ -205,33 +303,65 @@ log_flush(void)
 }
 
 static bool
-is_repeat(const struct line *line, const struct timespec *now)
+is_repeat(const struct line *line)
 {
-	int64_t age_ns;
-
-	if (state.pid != getpid() || state.last.level != line->level ||
-	    strcmp(state.last.text, line->text) != 0)
-		return false;
-	age_ns = (int64_t)(now->tv_sec - state.last_at.tv_sec) * 1000000000 +
-		 now->tv_nsec - state.last_at.tv_nsec;
-	return age_ns < REPEAT_WINDOW_NS;
+	return state.last.level == line->level &&
+	       strcmp(state.last.text, line->text) == 0 &&
+	       age_ns(&state.last_at) < REPEAT_WINDOW_NS;
 }
 
 static void
 line_log(const struct line *line)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (is_repeat(line, &now)) {
+	leave_to_parent();
+	if (is_repeat(line)) {
 		state.repeats++;
 		return;
 	}
 	log_flush();
 	line_write(line->level, line->text);
 	state.last = *line;
-	state.last_at = now;
-	state.pid = getpid();
+	clock_gettime(CLOCK_MONOTONIC, &state.last_at);
+}
+
+/* ---- shortages ---- */
+
+/* The one with this text; else one for it, the oldest in the end. */
+static struct shortage *
+shortage_of(const struct line *line)
+{
+	struct shortage *best = &state.shortages[0];
+
+	for (size_t i = 0; i < SHORTAGES; i++) {
+		struct shortage *shortage = &state.shortages[i];
+
+		if (strcmp(shortage->line.text, line->text) == 0)
+			return shortage;
+		if (best->line.text[0] != '\0' &&
+		    (shortage->line.text[0] == '\0' ||
+			age_ns(&shortage->told_at) > age_ns(&best->told_at)))
+			best = shortage;
+	}
+	best->line.text[0] = '\0';
+	return best;
+}
+
+static void
+shortage_log(const struct line *line)
+{
+	struct shortage *shortage;
+
+	leave_to_parent();
+	expire_shortages();
+	shortage = shortage_of(line);
+	if (shortage->line.text[0] != '\0') {
+		shortage->more++;
+		return;
+	}
+	line_log(line);
+	shortage->line = *line;
+	shortage->more = 0;
+	clock_gettime(CLOCK_MONOTONIC, &shortage->told_at);
 }
 
 /* ---- lines ---- */
@@ -250,8 +380,9 @@ text_cut(char *text, size_t size, size_t length)
 	memcpy(text + end, ELLIPSIS, sizeof(ELLIPSIS));
 }
 
-static void PRINTF_LIKE(3, 0) line_format(enum log_level level,
-    const char *area, const char *format, va_list arguments)
+static void PRINTF_LIKE(4, 0)
+    line_format(enum log_level level, void (*take)(const struct line *line),
+	const char *area, const char *format, va_list arguments)
 {
 	struct line line;
 	/* Level, blank and newline belong to the longest line. */
@@ -273,7 +404,7 @@ static void PRINTF_LIKE(3, 0) line_format(enum log_level level,
 		if ((unsigned char)*at < ' ' || *at == 0x7f)
 			*at = ' '; /* a line stays a line */
 	line.level = level;
-	line_log(&line);
+	take(&line);
 	errno = saved;
 }
 
@@ -283,7 +414,7 @@ log_error(const char *area, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	line_format(LOG_LEVEL_ERROR, area, format, arguments);
+	line_format(LOG_LEVEL_ERROR, line_log, area, format, arguments);
 	va_end(arguments);
 }
 
@@ -293,7 +424,7 @@ log_warning(const char *area, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	line_format(LOG_LEVEL_WARNING, area, format, arguments);
+	line_format(LOG_LEVEL_WARNING, line_log, area, format, arguments);
 	va_end(arguments);
 }
 
@@ -303,7 +434,7 @@ log_info(const char *area, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	line_format(LOG_LEVEL_INFO, area, format, arguments);
+	line_format(LOG_LEVEL_INFO, line_log, area, format, arguments);
 	va_end(arguments);
 }
 
@@ -313,7 +444,17 @@ log_debug(const char *area, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	line_format(LOG_LEVEL_DEBUG, area, format, arguments);
+	line_format(LOG_LEVEL_DEBUG, line_log, area, format, arguments);
+	va_end(arguments);
+}
+
+void
+log_shortage(const char *area, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	line_format(LOG_LEVEL_WARNING, shortage_log, area, format, arguments);
 	va_end(arguments);
 }
 

@@ -5,10 +5,11 @@
  *	info session: ended peer=192.0.2.1:4711 session=1a2b… title=a.wmv …
  *
  * The log, with its level, is the only global of the project.  A line is one
- * write(2); one that cannot be written is lost, and SIGPIPE is the program's to
- * ignore.  Text that came from a client goes through LOG_TEXT (below), so that
- *a line stays a line.  A line that repeats within a second is counted, and the
- *count is logged instead of the repeats.
+ * write(2), and SIGPIPE is the program's to ignore.  Lines that cannot be
+ * written (a full disk) are lost; how many is logged when there is room again.
+ * Text that came from a client goes through LOG_TEXT (below), so that a line
+ * stays a line.  A line that repeats within a second is counted, and the count
+ * is logged instead of the repeats.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -47,8 +48,8 @@ void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 
 /*
- * Logs the count of repeats that waits for another line.  To be called now and
- * then, and before the process ends.
+ * Logs the counts, of repeats and of lines lost, that wait for another line.
+ * To be called now and then, and before the process ends.
  */
 void log_flush(void);
 
@@ -59,6 +60,14 @@ void log_error(const char *area, const char *format, ...) PRINTF_LIKE(2, 3);
 void log_warning(const char *area, const char *format, ...) PRINTF_LIKE(2, 3);
 void log_info(const char *area, const char *format, ...) PRINTF_LIKE(2, 3);
 void log_debug(const char *area, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/*
+ * What the machine runs short of, which may last and happens often meanwhile: a
+ * warning whose text is logged at once, then not for a minute, whatever else
+ * is logged; log_flush() tells at its end how often it was since.  So: no
+ * text that is another each time.
+ */
+void log_shortage(const char *area, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /*
  * Client text, made printable: \xHH for everything outside 0x21..0x7e, for

@@ -8,10 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <regex.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -78,6 +81,37 @@ content(const char *name)
 	text[length] = '\0';
 	close(fd);
 	return text;
+}
+
+static unsigned
+count_of(const char *text, const char *part)
+{
+	unsigned count = 0;
+
+	while ((text = strstr(text, part)) != NULL) {
+		text += strlen(part);
+		count++;
+	}
+	return count;
+}
+
+/* The clock goes ahead by SECONDS. */
+static time_t ahead;
+
+static void
+later(time_t seconds)
+{
+	ahead += seconds;
+}
+
+int
+clock_gettime(clockid_t clock, struct timespec *out)
+{
+	int result = (int)syscall(SYS_clock_gettime, clock, out);
+
+	if (clock == CLOCK_MONOTONIC)
+		out->tv_sec += ahead;
+	return result;
 }
 
 START_TEST(a_line_names_level_and_area)
@@ -214,6 +248,39 @@ START_TEST(a_child_does_not_tell_the_repeats_of_its_parent)
 }
 END_TEST
 
+/* However often, and whatever else is logged in between. */
+START_TEST(what_lasts_is_told_once_a_minute)
+{
+	for (unsigned i = 0; i < 100; i++) {
+		log_shortage("worker", "accept: %s", "no descriptors");
+		log_shortage("worker", "accept: %s", "no memory");
+		log_info("area", "line %u", i);
+	}
+	ck_assert_uint_eq(count_of(written(), "warning worker: accept"), 2);
+	later(59);
+	log_shortage("worker", "accept: %s", "no memory");
+	log_flush();
+	ck_assert_str_eq(written(), "");
+	later(2);
+	log_flush();
+	ck_assert_str_eq(written(),
+	    "warning worker: accept: no descriptors (99 times more)\n"
+	    "warning worker: accept: no memory (100 times more)\n");
+	log_flush();
+	ck_assert_str_eq(written(), "");
+	log_shortage("worker", "accept: %s", "no memory");
+	ck_assert_str_eq(written(), "warning worker: accept: no memory\n");
+}
+END_TEST
+
+START_TEST(shortages_beyond_those_remembered_are_told_each_time)
+{
+	for (unsigned i = 0; i < 20; i++)
+		log_shortage("worker", "kind %u", i % 10);
+	ck_assert_uint_ge(count_of(written(), "warning worker: kind"), 10);
+}
+END_TEST
+
 START_TEST(the_journal_gets_priorities)
 {
 	struct stat status;
@@ -287,6 +354,90 @@ START_TEST(a_file_that_cannot_be_opened_changes_nothing)
 }
 END_TEST
 
+#define TIME_LENGTH strlen("2026-01-31T23:59:59.123Z ")
+
+static const char *
+behind_times(const char *text)
+{
+	static char lines[4096];
+	size_t used = 0, length;
+
+	for (; *text != '\0'; text += length + (text[length] == '\n')) {
+		length = strcspn(text, "\n");
+		ck_assert_uint_ge(length, TIME_LENGTH);
+		used += (size_t)snprintf(lines + used, sizeof(lines) - used,
+		    "%.*s\n", (int)(length - TIME_LENGTH), text + TIME_LENGTH);
+	}
+	return lines;
+}
+
+START_TEST(lines_that_could_not_be_written_are_counted_and_told)
+{
+	ck_assert_int_eq(log_open(LOG_TO_FILE, NULL, "/dev/full"), 0);
+	log_info("area", "one");
+	log_info("area", "two");
+	log_flush(); /* is no line, and not lost */
+	log_error("area", "three");
+	ck_assert_int_eq(log_open(LOG_TO_FILE, NULL, file), 0);
+	log_info("area", "four");
+	log_info("area", "five");
+	ck_assert_str_eq(behind_times(content(file)),
+	    "warning log: lines lost count=3: No space left on device\n"
+	    "info area: four\n"
+	    "info area: five\n");
+	ck_assert_int_eq(log_open(LOG_TO_STDERR, "check", NULL), 0);
+}
+END_TEST
+
+static void
+limit_file(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &limit);
+	limit.rlim_cur = bytes;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+START_TEST(a_line_written_in_part_does_not_run_into_the_next)
+{
+	ck_assert_int_eq(log_open(LOG_TO_FILE, NULL, file), 0);
+	limit_file(100);
+	log_info("area", "fits");
+	log_info("area", "%s", "is cut where it says xxxxxxxxxxxxxxxxxxxxxxxx");
+	log_info("area", "is lost");
+	limit_file(RLIM_INFINITY);
+	log_flush(); /* however long nothing is logged */
+	ck_assert_str_eq(behind_times(content(file)),
+	    "info area: fits\n"
+	    "info area: is cut where it says xx\n"
+	    "warning log: lines lost count=2: File too large\n");
+	ck_assert_int_eq(log_open(LOG_TO_STDERR, "check", NULL), 0);
+}
+END_TEST
+
+START_TEST(a_child_does_not_tell_what_its_parent_lost)
+{
+	int status;
+	pid_t child;
+
+	ck_assert_int_eq(log_open(LOG_TO_FILE, NULL, "/dev/full"), 0);
+	log_info("area", "lost");
+	ck_assert_int_eq(log_open(LOG_TO_STDERR, "check", NULL), 0);
+	child = fork();
+	if (child == 0) {
+		log_info("area", "of the child");
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_str_eq(written(), "info area: of the child\n");
+	log_flush();
+	ck_assert_str_eq(written(),
+	    "warning log: lines lost count=1: No space left on device\n");
+}
+END_TEST
+
 START_TEST(logging_leaves_errno_alone)
 {
 	int closed = STDERR_FILENO;
@@ -341,6 +492,9 @@ line_tests(void)
 	tcase_add_test(tests, repeats_are_counted_not_repeated);
 	tcase_add_test(tests, a_line_is_told_again_after_a_second);
 	tcase_add_test(tests, a_child_does_not_tell_the_repeats_of_its_parent);
+	tcase_add_test(tests, what_lasts_is_told_once_a_minute);
+	tcase_add_test(
+	    tests, shortages_beyond_those_remembered_are_told_each_time);
 	tcase_add_test(tests, logging_leaves_errno_alone);
 	return tests;
 }
@@ -355,6 +509,11 @@ target_tests(void)
 	tcase_add_test(tests, lines_in_a_file_have_the_time);
 	tcase_add_test(tests, a_rotated_file_is_opened_again);
 	tcase_add_test(tests, a_file_that_cannot_be_opened_changes_nothing);
+	tcase_add_test(
+	    tests, lines_that_could_not_be_written_are_counted_and_told);
+	tcase_add_test(
+	    tests, a_line_written_in_part_does_not_run_into_the_next);
+	tcase_add_test(tests, a_child_does_not_tell_what_its_parent_lost);
 	return tests;
 }
 
