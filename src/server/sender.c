@@ -622,6 +622,7 @@ void
 sender_run(struct sender *sender, uint64_t now_us)
 {
 	sender->now_us = now_us;
+	transport_begin_turn(sender->lane->transport);
 	run_transport(sender, TABLE_UDP, send_udp);
 	flush_udp(sender);
 	run_transport(sender, TABLE_TCP, send_tcp);

@@ -14,7 +14,7 @@
 
 /* What one message may hold; below 65,507 with room for IP options. */
 #define MESSAGE_BYTES_MAX 61440
-/* How long a full socket is waited for, all told, in one flush. */
+/* How long full sockets are waited for, all told, in one turn. */
 #define ROOM_WAIT_MS 2
 
 struct message {
@@ -45,6 +45,7 @@ enum { QUEUE_RTP, QUEUE_RTCP, QUEUE_KINDS };
 
 struct transport {
 	bool segmentation;
+	int patience_ms; /* left in this turn */
 	struct transport_counts counts;
 	uint8_t padding[RTP_PADDING_MAX + 1][RTP_PADDING_MAX + 1];
 	struct queue *queues[2][QUEUE_KINDS]; /* by family: IPv4, IPv6 */
@@ -66,6 +67,7 @@ transport_new(const struct sock_pair pairs[static 2], bool segmentation,
 	if ((transport = calloc(1, sizeof(*transport))) == NULL)
 		return -ENOMEM;
 	transport->segmentation = segmentation;
+	transport->patience_ms = ROOM_WAIT_MS;
 	/* RFC 3550 5.1: the last padding octet counts them all. */
 	for (size_t n = 1; n <= RTP_PADDING_MAX; n++)
 		transport->padding[n][n - 1] = (uint8_t)n;
@@ -97,6 +99,12 @@ transport_free(struct transport *transport)
 		for (size_t kind = 0; kind < QUEUE_KINDS; kind++)
 			free(transport->queues[family][kind]);
 	free(transport);
+}
+
+void
+transport_begin_turn(struct transport *transport)
+{
+	transport->patience_ms = ROOM_WAIT_MS;
 }
 
 void
@@ -296,14 +304,23 @@ send_plain(const struct queue *queue, size_t i)
 }
 
 static bool
-wait_for_room(int fd, int *patience_ms)
+wait_for_room(struct transport *transport, int fd)
 {
 	struct pollfd room = { .fd = fd, .events = POLLOUT };
 
-	if (*patience_ms <= 0)
+	if (transport->patience_ms == 0)
 		return false;
-	*patience_ms -= 1;
+	transport->patience_ms--;
 	return poll(&room, 1, 1) == 1;
+}
+
+static void
+put_off(struct transport *transport, const struct queue *queue, size_t i,
+    int error, void (*failed)(void *owner))
+{
+	transport->counts.put_off++;
+	transport->counts.put_off_error = error;
+	failed(queue->messages[i].owner);
 }
 
 enum verdict { RETRY_LATER, TRY_AGAIN, WITHOUT_GSO, SKIP };
@@ -356,7 +373,7 @@ handle_refusal(struct transport *transport, struct queue *queue, size_t i,
 		if (error == 0)
 			count_sent(transport, queue, i, i + 1);
 		else if (judge(-error, false, true) == RETRY_LATER)
-			failed(queue->messages[i].owner);
+			put_off(transport, queue, i, -error, failed);
 		else
 			transport->counts.errors++;
 		return i + 1;
@@ -369,8 +386,8 @@ static void
 flush_queue(struct transport *transport, struct queue *queue,
     void (*failed)(void *owner))
 {
-	int patience_ms = ROOM_WAIT_MS;
 	size_t done = 0, tried = SIZE_MAX;
+	int error = 0;
 
 	finish_messages(queue);
 	while (done < queue->count) {
@@ -384,10 +401,11 @@ flush_queue(struct transport *transport, struct queue *queue,
 			done += (size_t)sent;
 			continue;
 		}
+		error = errno;
 		verdict = judge(
-		    errno, queue->messages[done].segments > 1, tried == done);
+		    error, queue->messages[done].segments > 1, tried == done);
 		if (verdict == RETRY_LATER) {
-			if (wait_for_room(queue->fd, &patience_ms))
+			if (wait_for_room(transport, queue->fd))
 				continue;
 			break;
 		}
@@ -395,7 +413,7 @@ flush_queue(struct transport *transport, struct queue *queue,
 		done = handle_refusal(transport, queue, done, verdict, failed);
 	}
 	for (; done < queue->count; done++)
-		failed(queue->messages[done].owner);
+		put_off(transport, queue, done, error, failed);
 	queue->count = 0;
 	queue->vector_count = 0;
 }

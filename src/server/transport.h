@@ -47,6 +47,8 @@ struct transport_link {
 
 struct transport_counts { /* since transport_new() */
 	uint64_t packets, bytes, messages, calls, errors;
+	uint64_t put_off; /* messages that the kernel had no room for ... */
+	int put_off_error; /* ... the last time because of this: EAGAIN, ... */
 };
 
 /* PAIRS (IPv4, IPv6) are borrowed.  SEGMENTATION false: never GSO.  0 or
@@ -73,6 +75,8 @@ bool transport_has_room(
 void transport_add(struct transport *transport,
     const struct transport_path *path, const struct stream_item *item);
 
+/* A full socket may be waited for again: 2 ms, all told, until the next. */
+void transport_begin_turn(struct transport *transport);
 /*
  * Send what is queued.  What the kernel has no room for is not sent: FAILED is
  * called for its owner, who sends it again later.  What it refuses for good is

@@ -114,6 +114,23 @@ sendmsg(int fd, const struct msghdr *message, int flags)
 	return sent;
 }
 
+/* How often the kernel was waited for while there was no room. */
+static unsigned waits;
+
+int
+poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+	const struct timespec timeout = { .tv_sec = timeout_ms / 1000,
+		.tv_nsec = timeout_ms % 1000 * 1000000L };
+
+	if (room == 0) {
+		ck_assert_int_le(timeout_ms, 1);
+		waits++;
+		return 0;
+	}
+	return ppoll(fds, count, timeout_ms < 0 ? NULL : &timeout, NULL);
+}
+
 /* --- sending -------------------------------------------------------------- */
 
 /* Packet NUMBER: a head of 16 bytes, a body, and PADDING octets. */
@@ -183,6 +200,7 @@ flush(void)
 	counts.messages -= before.messages;
 	counts.calls -= before.calls;
 	counts.errors -= before.errors;
+	counts.put_off -= before.put_off;
 }
 
 static void
@@ -544,6 +562,9 @@ START_TEST(what_there_is_no_room_for_fails_and_nothing_else)
 	ck_assert_uint_eq(counts.packets, from);
 	ck_assert_uint_eq(counts.errors, 0);
 	ck_assert_uint_eq(failures, 9 - from);
+	ck_assert_uint_eq(counts.put_off, 9 - from);
+	if (from < 9)
+		ck_assert_int_eq(counts.put_off_error, full);
 	for (unsigned i = 0; i < from; i++)
 		check_arrived(&one, &made[i]->item);
 	check_nothing_more(&one);
@@ -557,6 +578,23 @@ START_TEST(what_there_is_no_room_for_fails_and_nothing_else)
 	ck_assert_uint_eq(counts.packets, 9 - from);
 	for (unsigned i = from; i < 9; i++)
 		check_arrived(&one, &made[i]->item);
+}
+END_TEST
+
+/* With many batches in a turn, each of which finds it full. */
+START_TEST(a_full_socket_is_waited_for_once_in_a_turn)
+{
+	for (unsigned turn = 1; turn <= 3; turn++) {
+		transport_begin_turn(transport);
+		room = 0;
+		for (unsigned i = 0; i < 20; i++) {
+			send_one(&one, 1000);
+			flush();
+			ck_assert_uint_eq(failures, 1);
+		}
+		ck_assert_uint_ge(waits, turn);
+		ck_assert_uint_le(waits, 2 * turn);
+	}
 }
 END_TEST
 
@@ -732,6 +770,7 @@ main(void)
 	tcase_add_test(addresses, ipv6_is_served_by_a_pair_of_its_own);
 	tcase_add_loop_test(
 	    refused, what_there_is_no_room_for_fails_and_nothing_else, 0, 30);
+	tcase_add_test(refused, a_full_socket_is_waited_for_once_in_a_turn);
 	tcase_add_test(
 	    refused, refused_segments_are_sent_one_by_one_from_then_on);
 	tcase_add_test(
