@@ -26,6 +26,8 @@
 #define TURN_LEAST 32
 /* Sweeps that a block survives unused. */
 #define IDLE_SWEEPS 15
+/* A job that saw so many hangs: one second and more. */
+#define STUCK_SWEEPS 2
 
 enum block_state { BLOCK_READING, BLOCK_READY, BLOCK_FAILED };
 
@@ -52,15 +54,23 @@ struct job_queue {
 	struct reader_job *first, **last;
 };
 
+struct thread {
+	pthread_t handle;
+	bool busy;
+	bool stuck; /* its job takes so long that it counts no more */
+	uint64_t group; /* of its job; 0: none */
+	unsigned since; /* the sweep before which its job began */
+};
+
 struct reader {
-	pthread_mutex_t lock; /* over waiting, running, finished, ending */
+	pthread_mutex_t lock; /* over all up to ending; sweeps are set in it */
 	pthread_cond_t work;
 	struct job_queue waiting, finished;
-	uint64_t running[READER_THREADS_MAX]; /* groups; 0: none */
-	unsigned thread_count, running_count, per_group;
+	struct thread threads[READER_THREADS_MAX];
+	unsigned thread_count, busy_count, stuck_count;
+	unsigned at_once, per_group; /* most jobs that run, not stuck */
 	bool ending;
 	int event;
-	pthread_t threads[READER_THREADS_MAX];
 	/* The loop's thread only: */
 	struct block *buckets[BUCKETS];
 	struct block *newest, *oldest; /* by last use */
@@ -72,6 +82,7 @@ struct reader {
 	unsigned calm_turns;
 	unsigned sweeps;
 	struct waiter *room; /* wait for any block to be done */
+	bool lacks_memory;
 };
 
 static void
@@ -96,8 +107,13 @@ group_is_busy(const struct reader *reader, uint64_t group)
 
 	if (group == 0)
 		return false;
-	for (unsigned i = 0; i < reader->thread_count; i++)
-		running += reader->running[i] == group;
+	for (unsigned i = 0; i < reader->thread_count; i++) {
+		if (reader->threads[i].group != group)
+			continue;
+		if (reader->threads[i].stuck)
+			return true; /* the next one would get stuck too */
+		running++;
+	}
 	return running >= reader->per_group;
 }
 
@@ -108,6 +124,8 @@ queue_take(struct reader *reader)
 	struct job_queue *queue = &reader->waiting;
 	struct reader_job **at, *job;
 
+	if (reader->busy_count - reader->stuck_count >= reader->at_once)
+		return NULL;
 	for (at = &queue->first; (job = *at) != NULL; at = &job->next) {
 		if (group_is_busy(reader, job->group))
 			continue;
@@ -131,24 +149,28 @@ reader_thread_mark(uint64_t *out)
 
 struct thread_birth {
 	struct reader *reader;
-	unsigned number;
+	struct thread *thread;
 };
 
 static void
-run_job(struct reader *reader, unsigned number, struct reader_job *job)
+run_job(struct reader *reader, struct thread *thread, struct reader_job *job)
 {
 	uint64_t one = 1;
 	ssize_t written;
 
-	reader->running[number] = job->group;
-	reader->running_count++;
+	thread->busy = true;
+	thread->group = job->group;
+	thread->since = reader->sweeps;
+	reader->busy_count++;
 	pthread_mutex_unlock(&reader->lock);
 	thread_mark = job->mark;
 	job->work(job);
 	thread_mark = 0;
 	pthread_mutex_lock(&reader->lock);
-	reader->running[number] = 0;
-	reader->running_count--;
+	reader->busy_count--;
+	reader->stuck_count -= thread->stuck;
+	thread->busy = thread->stuck = false;
+	thread->group = 0;
 	queue_put(&reader->finished, job);
 	/* Cannot fail: the counter never gets near its limit. */
 	written = write(reader->event, &one, sizeof(one));
@@ -168,7 +190,7 @@ thread_main(void *argument)
 	pthread_mutex_lock(&reader->lock);
 	while (!reader->ending) {
 		if ((job = queue_take(reader)) != NULL)
-			run_job(reader, birth.number, job);
+			run_job(reader, birth.thread, job);
 		else
 			pthread_cond_wait(&reader->work, &reader->lock);
 	}
@@ -193,24 +215,22 @@ block_signals(sigset_t *before)
 static int
 start_thread(struct reader *reader)
 {
+	struct thread *thread = &reader->threads[reader->thread_count];
 	struct thread_birth *birth = malloc(sizeof(*birth));
 	sigset_t before;
 	int error;
 
 	if (birth == NULL)
 		return -ENOMEM;
-	*birth = (struct thread_birth){ reader, reader->thread_count };
+	*birth = (struct thread_birth){ reader, thread };
 	block_signals(&before);
-	error = pthread_create(
-	    &reader->threads[reader->thread_count], NULL, thread_main, birth);
+	error = pthread_create(&thread->handle, NULL, thread_main, birth);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (error != 0) {
 		free(birth);
 		return -error;
 	}
-	pthread_mutex_lock(&reader->lock);
 	reader->thread_count++;
-	pthread_mutex_unlock(&reader->lock);
 	return 0;
 }
 
@@ -242,12 +262,15 @@ reader_new(unsigned threads, size_t pool_bytes, struct reader **out)
 	queue_init(&reader->finished);
 	reader->pool_bytes = MAX_OF(pool_bytes, 2 * READER_BLOCK_BYTES);
 	reader->block_bytes = READER_BLOCK_BYTES;
+	reader->at_once = threads;
 	reader->per_group = threads > 1 ? threads / 2 : 1;
 	reader->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (reader->event == -1)
 		error = -errno;
+	pthread_mutex_lock(&reader->lock);
 	while (error == 0 && reader->thread_count < threads)
 		error = start_thread(reader);
+	pthread_mutex_unlock(&reader->lock);
 	if (error != 0) {
 		reader_free(reader);
 		return error;
@@ -273,10 +296,10 @@ reader_stop(struct reader *reader, unsigned limit_ms)
 	pthread_mutex_lock(&reader->lock);
 	reader->ending = true;
 	pthread_cond_broadcast(&reader->work);
-	while (reader->running_count > 0 && error == 0)
+	while (reader->busy_count > 0 && error == 0)
 		error = pthread_cond_timedwait(
 		    &reader->work, &reader->lock, &until);
-	idle = reader->running_count == 0;
+	idle = reader->busy_count == 0;
 	pthread_mutex_unlock(&reader->lock);
 	return idle;
 }
@@ -290,7 +313,7 @@ reader_free(struct reader *reader)
 		return;
 	(void)reader_stop(reader, 0);
 	for (unsigned i = 0; i < reader->thread_count; i++)
-		pthread_join(reader->threads[i], NULL);
+		pthread_join(reader->threads[i].handle, NULL);
 	while ((block = reader->newest) != NULL) {
 		reader->newest = block->older;
 		free(block->data);
@@ -439,40 +462,47 @@ note_eviction(struct reader *reader, const struct block *block)
 	reader->wasted = 0;
 }
 
-/* Room for SIZE bytes, from the blocks used longest ago. */
+/* The block used longest ago.  False: there is none but those being read. */
+static bool
+evict_one(struct reader *reader)
+{
+	struct block *block = reader->oldest;
+
+	while (block != NULL && block->state == BLOCK_READING)
+		block = block->newer;
+	if (block == NULL)
+		return false;
+	note_eviction(reader, block);
+	block_free(reader, block);
+	return true;
+}
+
 static bool
 make_room(struct reader *reader, size_t size)
 {
-	struct block *block = reader->oldest, *newer;
-
-	while (
-	    block != NULL && reader->used_bytes + size > reader->pool_bytes) {
-		newer = block->newer;
-		if (block->state != BLOCK_READING) {
-			note_eviction(reader, block);
-			block_free(reader, block);
-		}
-		block = newer;
-	}
-	return reader->used_bytes + size <= reader->pool_bytes;
+	while (reader->used_bytes + size > reader->pool_bytes)
+		if (!evict_one(reader))
+			return false;
+	return true;
 }
 
 /*
- * What is being read cannot be given up: one title whose reads hang gets at
- * most half of the pool for them.
+ * What is being read cannot be given up, and may hang: of one title that may be
+ * as much as half of what the reads of others leave, but always a block.
  */
 static bool
 has_share(const struct reader *reader, const struct title *title, size_t size)
 {
 	const struct block *block = reader->reading;
-	size_t bytes = size;
+	size_t bytes = 0, left;
 
 	if (reader->reading_bytes + size <= reader->pool_bytes / 2)
 		return true;
 	for (; block != NULL; block = block->reading_next)
 		if (block->title == title)
 			bytes += block->size;
-	return bytes <= reader->pool_bytes / 2;
+	left = reader->pool_bytes - (reader->reading_bytes - bytes);
+	return bytes == 0 || bytes + size <= left / 2;
 }
 
 static void
@@ -519,6 +549,24 @@ block_done(struct reader_job *job)
 	waiter_call_all(&reader->room);
 }
 
+/* Memory that runs short is taken from what was read ahead. */
+static struct block *
+block_new(struct reader *reader, size_t size)
+{
+	struct block *block = NULL;
+	uint8_t *data;
+
+	while ((data = malloc(size)) == NULL ||
+	       (block = calloc(1, sizeof(*block))) == NULL) {
+		free(data);
+		reader->lacks_memory = true;
+		if (!evict_one(reader))
+			return NULL;
+	}
+	block->data = data;
+	return block;
+}
+
 /* The block that PACKET stands in. */
 static struct block *
 block_start(struct reader *reader, const struct title *title, uint32_t packet)
@@ -534,12 +582,8 @@ block_start(struct reader *reader, const struct title *title, uint32_t packet)
 	size = (size_t)count * title_packet_bytes(title);
 	if (!has_share(reader, title, size) || !make_room(reader, size))
 		return NULL;
-	if ((block = calloc(1, sizeof(*block))) == NULL)
+	if ((block = block_new(reader, size)) == NULL)
 		return NULL;
-	if ((block->data = malloc(size)) == NULL) {
-		free(block);
-		return NULL;
-	}
 	*block = (struct block){
 		.job = { .work = block_read,
 		    .done = block_done,
@@ -638,16 +682,51 @@ patience(const struct block *block)
 	return title_can_nowait(block->title) ? 1 : IDLE_SWEEPS;
 }
 
-void
+/*
+ * For each thread that hangs another one takes jobs in its place; when there
+ * are no more to be had, those that are left must do.
+ */
+static unsigned
+replace_stuck(struct reader *reader)
+{
+	unsigned stuck;
+
+	pthread_mutex_lock(&reader->lock);
+	reader->sweeps++;
+	for (unsigned i = 0; i < reader->thread_count; i++) {
+		struct thread *thread = &reader->threads[i];
+
+		if (!thread->busy || thread->stuck ||
+		    reader->sweeps - thread->since < STUCK_SWEEPS)
+			continue;
+		thread->stuck = true;
+		reader->stuck_count++;
+	}
+	while (reader->thread_count - reader->stuck_count < reader->at_once &&
+	       reader->thread_count < READER_THREADS_MAX &&
+	       start_thread(reader) == 0)
+		;
+	stuck = reader->stuck_count;
+	pthread_cond_broadcast(&reader->work);
+	pthread_mutex_unlock(&reader->lock);
+	return stuck;
+}
+
+struct reader_trouble
 reader_sweep(struct reader *reader)
 {
 	struct block *block = reader->oldest, *newer;
+	struct reader_trouble trouble = { .stuck = replace_stuck(reader) };
 
-	reader->sweeps++;
 	for (; block != NULL; block = newer) {
 		newer = block->newer;
 		if (block->state != BLOCK_READING && block->waiters == NULL &&
 		    reader->sweeps - block->used > patience(block))
 			block_free(reader, block);
 	}
+	/* Who found no memory waits for it here. */
+	waiter_call_all(&reader->room);
+	trouble.lacks_memory = reader->lacks_memory;
+	reader->lacks_memory = false;
+	return trouble;
 }

@@ -6,9 +6,13 @@
  * pieces of titles read ahead into a bounded pool for what is not in the page
  * cache and for file systems without RWF_NOWAIT.  Readers never touch the table
  * or a socket; what they finished comes back through reader_fd() on the loop's
- * thread. Jobs of one title run on at most half of the threads, and what is
- * being read of it takes at most half of the pool, so that a stalled title
- * leaves something for the others.
+ * thread.
+ *
+ * A title that hangs leaves something for the others: its jobs run on at most
+ * half of the threads, and what is being read of it takes at most half of what
+ * other reads leave of the pool.  A thread that hangs for a second is counted
+ * out: another takes its place, up to READER_THREADS_MAX, and its title gets no
+ * more until it comes back.
  */
 #ifndef MEDIA_READER_H
 #define MEDIA_READER_H
@@ -43,7 +47,7 @@ struct reader_job {
  */
 bool reader_thread_mark(uint64_t *out);
 
-/* THREADS reader threads, a pool of at most POOL_BYTES.  0 or -errno. */
+/* THREADS jobs at a time, a pool of at most POOL_BYTES.  0 or -errno. */
 int reader_new(unsigned threads, size_t pool_bytes, struct reader **out);
 /*
  * No more jobs.  False: one still runs after LIMIT_MS, on a disk that does not
@@ -69,7 +73,14 @@ int reader_packets(struct reader *reader, const struct title *title,
 /* The title is about to be closed: drop its blocks.  False: a read is running;
  * ask again later. */
 bool reader_release(struct reader *reader, const struct title *title);
-/* Once a second: gives back what was not used for a while. */
-void reader_sweep(struct reader *reader);
+/*
+ * Once a second: gives back what was not used for a while, replaces threads
+ * that hang, calls who waits for memory.  What is wrong, for the log.
+ */
+struct reader_trouble {
+	unsigned stuck; /* threads that hang */
+	bool lacks_memory; /* since the last time */
+};
+struct reader_trouble reader_sweep(struct reader *reader);
 
 #endif

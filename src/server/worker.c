@@ -62,6 +62,7 @@ struct worker {
 	struct loop_timer heartbeat, sweep, placement;
 	struct adopt_given *given; /* by record, until adoption */
 	bool closing; /* accepts no more, ends with its last connection */
+	uint64_t put_off; /* messages, as told in the log */
 };
 
 /* --- accepting, and who shall ----------------------------------------------
@@ -300,11 +301,32 @@ beat(void *context, uint64_t now_us)
 	    beat, worker);
 }
 
+/* What the machine has too little of, said by those who found out. */
+static void
+tell_shortages(struct worker *worker, const struct reader_trouble *reading)
+{
+	struct transport_counts sent;
+
+	if (reading->stuck > 0)
+		log_shortage(
+		    "worker", "reads hang for seconds: a disk does not answer");
+	if (reading->lacks_memory)
+		log_shortage("worker", "no memory to read ahead");
+	transport_read_counts(worker->lane.transport, &sent);
+	if (sent.put_off != worker->put_off)
+		log_shortage("worker", "packets are sent later: %s",
+		    sent.put_off_error == EAGAIN
+			? "the network takes less"
+			: strerror(sent.put_off_error));
+	worker->put_off = sent.put_off;
+}
+
 static void
 sweep(void *context, uint64_t now_us)
 {
 	struct worker *worker = context;
 	struct lane *lane = &worker->lane;
+	struct reader_trouble reading = reader_sweep(lane->reader);
 	uint32_t used =
 	    table_high_water(lane->table, lane->number, TABLE_CONNECTION);
 
@@ -315,8 +337,8 @@ sweep(void *context, uint64_t now_us)
 	    table_counter(lane->table, lane->number, TABLE_CONNECTIONS) == 0)
 		loop_stop(lane->loop, 0);
 	titles_sweep(lane->titles, now_us);
-	reader_sweep(lane->reader);
 	lane_tell_again(lane);
+	tell_shortages(worker, &reading);
 	log_flush();
 	loop_timer_set(
 	    lane->loop, &worker->sweep, now_us + SWEEP_US, sweep, worker);

@@ -8,6 +8,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -298,6 +299,100 @@ START_TEST(jobs_of_one_group_leave_half_of_the_threads)
 }
 END_TEST
 
+static void
+sweep(unsigned seconds)
+{
+	while (seconds-- > 0)
+		(void)reader_sweep(reader);
+}
+
+/* Title after title hangs: those that don't get on as before. */
+START_TEST(threads_that_hang_are_replaced)
+{
+	enum { HUNG = 10 };
+	struct task stuck[2 * HUNG], more[2], others[3];
+	sem_t go, other_go;
+
+	sem_init(&go, 0, 0);
+	sem_init(&other_go, 0, 0);
+	start(4, 0);
+	for (unsigned i = 0; i < HUNG; i++) {
+		submit(&stuck[2 * i], 1 + i, &go);
+		submit(&stuck[2 * i + 1], 1 + i, &go);
+	}
+	for (unsigned i = 0; i < HUNG / 2; i++) {
+		wait_running(4 * (i + 1));
+		sweep(3);
+	}
+	ck_assert_uint_eq(reader_sweep(reader).stuck, 2 * HUNG);
+	/* No more of those, and of others as many at once as ever. */
+	submit(&more[0], 1, &go);
+	submit(&more[1], HUNG, &go);
+	for (unsigned i = 0; i < 3; i++)
+		submit(&others[i], 100 + i, &other_go);
+	wait_running(2 * HUNG + 3);
+	let_go(&other_go, 3);
+	for (unsigned i = 0; i < 3; i++)
+		wait_done(&others[i]);
+	ck_assert(!more[0].done && !more[1].done);
+	let_go(&go, 2 * HUNG + 2);
+	for (unsigned i = 0; i < 2 * HUNG; i++)
+		wait_done(&stuck[i]);
+	wait_done(&more[0]);
+	wait_done(&more[1]);
+	ck_assert_uint_eq(reader_sweep(reader).stuck, 0);
+	end();
+}
+END_TEST
+
+START_TEST(threads_that_came_back_do_not_add_up)
+{
+	struct task stuck[4], later[9];
+	sem_t go;
+
+	sem_init(&go, 0, 0);
+	start(4, 0);
+	for (unsigned i = 0; i < 4; i++)
+		submit(&stuck[i], 1 + i, &go);
+	wait_running(4);
+	sweep(3);
+	let_go(&go, 4);
+	for (unsigned i = 0; i < 4; i++)
+		wait_done(&stuck[i]);
+	for (unsigned i = 0; i < 9; i++)
+		submit(&later[i], 10 + i, &go);
+	wait_running(4);
+	poll(NULL, 0, 50);
+	ck_assert_uint_eq(running, 4);
+	let_go(&go, 9);
+	for (unsigned i = 0; i < 9; i++)
+		wait_done(&later[i]);
+	end();
+}
+END_TEST
+
+/* More hang than there can be threads: all there are, and no one more. */
+START_TEST(threads_have_a_limit_when_all_hang)
+{
+	struct task stuck[READER_THREADS_MAX + 8];
+	sem_t go;
+
+	sem_init(&go, 0, 0);
+	start(16, 0);
+	for (unsigned i = 0; i < ARRAY_LENGTH(stuck); i++)
+		submit(&stuck[i], 1 + i, &go);
+	for (unsigned i = 16; i <= READER_THREADS_MAX; i += 16) {
+		wait_running(i);
+		sweep(3);
+	}
+	ck_assert_uint_eq(running, READER_THREADS_MAX);
+	let_go(&go, ARRAY_LENGTH(stuck));
+	for (unsigned i = 0; i < ARRAY_LENGTH(stuck); i++)
+		wait_done(&stuck[i]);
+	end();
+}
+END_TEST
+
 START_TEST(stopping_waits_so_long_and_no_longer)
 {
 	struct task stuck;
@@ -459,6 +554,123 @@ START_TEST(what_hangs_of_one_title_leaves_half_of_the_pool)
 	ck_assert(reader_release(reader, other));
 	title_close(hangs);
 	title_close(other);
+	end();
+}
+END_TEST
+
+/* Title after title hangs, as much of each as can be asked for. */
+START_TEST(what_hangs_of_several_titles_leaves_some_of_the_pool)
+{
+	struct caller callers[4 * BLOCKS] = { 0 };
+	struct title *titles[5];
+	unsigned asked = 0, got_block = 0;
+	struct task stuck[2];
+	char name[8];
+	sem_t go;
+
+	sem_init(&go, 0, 0);
+	start(2, 32 * READER_BLOCK_BYTES);
+	occupy(stuck, 2, &go);
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		titles[i] = new_title(name);
+		for (uint32_t block = 0; block < BLOCKS; block++)
+			ck_assert_int_eq(ask(titles[i], block * PER_BLOCK, 1,
+					     &callers[asked++]),
+			    -EAGAIN);
+	}
+	titles[4] = new_title("other");
+	/* Not in the pool: nothing is to be had.  In it: it comes when the
+	 * threads are free, and before what hangs is. */
+	for (uint32_t block = 0; block < 2; block++)
+		ck_assert_int_eq(reader_packets(reader, titles[4],
+				     block * PER_BLOCK, 1, got, PACKET, NULL),
+		    -EAGAIN);
+	let_go(&go, 2);
+	while (collect(500))
+		;
+	for (uint32_t block = 0; block < 2; block++)
+		got_block +=
+		    ask(titles[4], block * PER_BLOCK, 1, &callers[block]) == 1;
+	ck_assert_uint_ge(got_block, 1);
+	while (collect(500))
+		;
+	for (unsigned i = 0; i < 5; i++) {
+		ck_assert(reader_release(reader, titles[i]));
+		title_close(titles[i]);
+	}
+	end();
+}
+END_TEST
+
+/* --- memory --------------------------------------------------------------- */
+
+/* So many allocations fail from now on. */
+static unsigned failures;
+
+static bool
+fails(void)
+{
+	if (failures == 0)
+		return false;
+	failures--;
+	return true;
+}
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *
+__wrap_malloc(size_t size)
+{
+	return fails() ? NULL : __real_malloc(size);
+}
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *
+__wrap_calloc(size_t count, size_t size)
+{
+	return fails() ? NULL : __real_calloc(count, size);
+}
+
+/* The checks themselves need some. */
+static int
+ask_without_memory(const struct title *title, uint32_t first,
+    struct caller *caller, unsigned times)
+{
+	int result;
+
+	failures = times;
+	result = ask(title, first, 1, caller);
+	failures = 0;
+	return result;
+}
+
+START_TEST(without_memory_a_reader_waits_and_gets_on)
+{
+	struct caller caller = { .calls = 0 };
+	struct title *title;
+
+	start(2, 1 << 20);
+	title = new_title("a");
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_int_eq(
+		    ask_without_memory(title, 0, &caller, UINT_MAX), -EAGAIN);
+		ck_assert(reader_sweep(reader).lacks_memory);
+		ck_assert_uint_eq(caller.calls, i + 1);
+	}
+	ck_assert_int_eq(get(title, 0, 1), 1);
+	/* Once there is a block, its memory is used again. */
+	ck_assert_int_eq(
+	    ask_without_memory(title, PER_BLOCK, &caller, 1), -EAGAIN);
+	wait_called(&caller, 4);
+	ck_assert_int_eq(ask(title, PER_BLOCK, 1, &caller), 1);
+	ck_assert_int_eq(ask(title, 0, 1, &caller), -EAGAIN);
+	wait_called(&caller, 5);
+	ck_assert(reader_sweep(reader).lacks_memory);
+	ck_assert(!reader_sweep(reader).lacks_memory);
+	ck_assert(reader_release(reader, title));
+	title_close(title);
 	end();
 }
 END_TEST
@@ -655,6 +867,9 @@ main(void)
 	tcase_set_timeout(jobs, 30);
 	tcase_add_test(jobs, jobs_run_on_threads_and_come_back_to_the_loop);
 	tcase_add_test(jobs, jobs_of_one_group_leave_half_of_the_threads);
+	tcase_add_test(jobs, threads_that_hang_are_replaced);
+	tcase_add_test(jobs, threads_that_came_back_do_not_add_up);
+	tcase_add_test(jobs, threads_have_a_limit_when_all_hang);
 	tcase_add_test(jobs, stopping_waits_so_long_and_no_longer);
 	tcase_add_test(jobs, jobs_that_wait_are_dropped_at_the_end);
 	tcase_add_test(jobs, threads_have_a_limit);
@@ -665,6 +880,9 @@ main(void)
 	tcase_add_test(blocks, who_waits_is_called_once_unless_he_gave_up);
 	tcase_add_test(blocks, what_was_used_longest_ago_makes_room);
 	tcase_add_test(blocks, what_hangs_of_one_title_leaves_half_of_the_pool);
+	tcase_add_test(
+	    blocks, what_hangs_of_several_titles_leaves_some_of_the_pool);
+	tcase_add_test(blocks, without_memory_a_reader_waits_and_gets_on);
 	tcase_add_test(blocks, a_read_that_failed_is_tried_again_by_the_next);
 	tcase_add_test(blocks, a_title_is_released_when_no_read_of_it_runs);
 	tcase_add_test(blocks, the_next_block_is_read_ahead_without_rwf_nowait);
