@@ -5,6 +5,7 @@
  */
 #include "server/session.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -533,9 +534,29 @@ session_remove_stream(struct session *session, unsigned stream)
 }
 
 /*
- * SSRC: 13 random bits, the record, the flow: so that a report that arrives on
- * the lane's one RTCP socket finds its session.
+ * SSRC: random bits, the record, the flow: so that a report that arrives on the
+ * lane's one RTCP socket finds its session.
  */
+#define SSRC_FLOW_BITS 3
+#define SSRC_RECORD_BITS 20
+#define SSRC_RECORDS (UINT32_C(1) << SSRC_RECORD_BITS)
+_Static_assert(TABLE_FLOWS_MAX <= 1 << SSRC_FLOW_BITS, "each flow has one");
+
+struct session *
+session_find_ssrc(const struct lane *lane, uint32_t ssrc)
+{
+	uint32_t record = ssrc >> SSRC_FLOW_BITS & (SSRC_RECORDS - 1);
+	struct session *session =
+	    record < lane->session_slots ? lane->sessions[record] : NULL;
+
+	if (session == NULL)
+		return NULL;
+	for (unsigned flow = 0; flow < session->hot.flow_count; flow++)
+		if (session->hot.flows[flow].ssrc == ssrc)
+			return session;
+	return NULL;
+}
+
 static void
 flow_begin(struct session *session, unsigned flow)
 {
@@ -544,8 +565,9 @@ flow_begin(struct session *session, unsigned flow)
 
 	lane_random(random, sizeof(random));
 	memset(new, 0, sizeof(*new));
-	new->ssrc =
-	    (random[0] & 0x1fff) << 19 | (session->record & 0xffff) << 3 | flow;
+	assert(session->record < SSRC_RECORDS);
+	new->ssrc = random[0] << (SSRC_RECORD_BITS + SSRC_FLOW_BITS) |
+		    session->record << SSRC_FLOW_BITS | flow;
 	/* FFmpeg takes a first number of 0 for "nothing received yet". */
 	new->sequence = (uint16_t)(1 + (random[1] & 0x7fff));
 }

@@ -94,6 +94,8 @@ struct session *session_find(const struct lane *lane, struct rtsp_text id);
  * TABLE_NONE. */
 uint32_t session_find_elsewhere(const struct lane *lane, struct rtsp_text id,
     const union sock_address *peer);
+/* The one of which a flow has this SSRC; NULL. */
+struct session *session_find_ssrc(const struct lane *lane, uint32_t ssrc);
 
 /* The state METHOD leads to; -1: 455 Method Not Valid in This State. */
 int session_next_state(const struct session *session, enum rtsp_method method);

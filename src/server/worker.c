@@ -202,22 +202,6 @@ place(void *context, uint64_t now_us)
 /* --- receiver reports ------------------------------------------------------
  */
 
-/* SSRCs hold the record (session.c). */
-static struct session *
-session_of_ssrc(const struct lane *lane, uint32_t ssrc)
-{
-	uint32_t record = ssrc >> 3 & 0xffff;
-	struct session *session =
-	    record < lane->session_slots ? lane->sessions[record] : NULL;
-
-	if (session == NULL)
-		return NULL;
-	for (unsigned flow = 0; flow < session->hot.flow_count; flow++)
-		if (session->hot.flows[flow].ssrc == ssrc)
-			return session;
-	return NULL;
-}
-
 static void
 take_report(struct lane *lane, const union sock_address *from,
     const uint8_t *data, size_t size)
@@ -227,7 +211,7 @@ take_report(struct lane *lane, const union sock_address *from,
 
 	if (!rtcp_parse(data, size, &summary) || summary.report_count == 0)
 		return;
-	session = session_of_ssrc(lane, summary.reports[0].ssrc);
+	session = session_find_ssrc(lane, summary.reports[0].ssrc);
 	if (session == NULL || session->cold.transport != TABLE_UDP ||
 	    !sock_address_same_host(from, &session->cold.peer))
 		return;

@@ -364,7 +364,7 @@ START_TEST(a_destination_too_many_changes_nothing)
 }
 END_TEST
 
-START_TEST(an_ssrc_names_the_record_and_no_sequence_begins_with_0)
+START_TEST(an_ssrc_finds_its_session_and_no_sequence_begins_with_0)
 {
 	struct session *sessions[20];
 
@@ -378,14 +378,42 @@ START_TEST(an_ssrc_names_the_record_and_no_sequence_begins_with_0)
 				to((uint16_t)(5000 + 2 * flow))),
 			    0);
 			new = &sessions[i]->hot.flows[flow];
-			ck_assert_uint_eq(
-			    new->ssrc >> 3 & 0xffff, sessions[i]->record);
+			ck_assert_ptr_eq(
+			    session_find_ssrc(&test.lane, new->ssrc),
+			    sessions[i]);
+			ck_assert_ptr_null(session_find_ssrc(
+			    &test.lane, new->ssrc ^ 1U << 31));
 			ck_assert_uint_ge(new->sequence, 1);
 			ck_assert_uint_le(new->sequence, 0x8000);
 		}
 	}
 	for (unsigned i = 0; i < 20; i++)
 		session_end(sessions[i], SESSION_TEARDOWN);
+}
+END_TEST
+
+/* As many sessions as an instance may have, all on one lane. */
+START_TEST(an_ssrc_finds_the_last_of_the_most_sessions_too)
+{
+	enum { MOST = 500000, FLOW = TABLE_FLOWS_MAX - 1 };
+	struct session **slots = calloc(MOST, sizeof(struct session *));
+	struct session *session = new_session();
+	struct lane lane = test.lane;
+	uint32_t ssrc;
+
+	lane.sessions = slots;
+	lane.session_slots = MOST;
+	slots[MOST - 1] = session;
+	session->record += MOST - 1;
+	for (uint16_t flow = 0; flow <= FLOW; flow++)
+		ck_assert_int_eq(session_add_stream(session, 10U + flow,
+				     to((uint16_t)(5000 + 2 * flow))),
+		    0);
+	session->record -= MOST - 1;
+	ssrc = session->hot.flows[FLOW].ssrc;
+	ck_assert_ptr_eq(session_find_ssrc(&lane, ssrc), session);
+	session_end(session, SESSION_TEARDOWN);
+	free(slots);
 }
 END_TEST
 
@@ -798,7 +826,9 @@ main(void)
 	tcase_add_test(streams, a_flow_that_goes_leaves_the_others_as_they_are);
 	tcase_add_test(streams, a_destination_too_many_changes_nothing);
 	tcase_add_test(
-	    streams, an_ssrc_names_the_record_and_no_sequence_begins_with_0);
+	    streams, an_ssrc_finds_its_session_and_no_sequence_begins_with_0);
+	tcase_add_test(
+	    streams, an_ssrc_finds_the_last_of_the_most_sessions_too);
 	tcase_add_test(streams, channels_are_used_by_tcp_alone_rtx_included);
 	tcase_add_test(streams, the_spare_stream_is_none_of_the_title);
 	tcase_add_test(
