@@ -35,6 +35,10 @@
 /* The end of a title is looked for in this much of it. */
 #define TAIL_PACKETS 64
 #define TAIL_BYTES (512u * 1024)
+/* The last packet is not believed to be sent so long after the one before. */
+#define LAST_GAP_MS 60000u
+/* Packets may be sent so long after what a title says is its end. */
+#define LATEST_ROOM_MS 60000u
 /* A packet that cannot be read has the time of one of these before it. */
 #define STEPS_BACK 64
 #define SCAN_CHUNK_BYTES (128u * 1024)
@@ -57,6 +61,7 @@ struct title {
 	uint64_t data_at, data_end; /* of the first packet, behind the last */
 	uint32_t packets;
 	uint64_t duration_us, average_bps;
+	uint32_t latest_send_ms; /* no packet is sent later */
 	uint64_t stream_bps[ASF_STREAMS];
 	uint8_t *sdp_header;
 	size_t sdp_header_bytes;
@@ -421,25 +426,62 @@ tail_end(const struct title *title, struct tail *tail)
 		tail->end_us = tail->end_send_ms * US_PER_MS;
 }
 
+/* What the header says, 0 if nothing. */
+static uint64_t
+told_duration_us(const struct title *title)
+{
+	uint64_t preroll_us = title->header.preroll_ms * US_PER_MS;
+
+	return title->header.play_duration_us > preroll_us
+		   ? title->header.play_duration_us - preroll_us
+		   : 0;
+}
+
+/*
+ * Packets come in the order of their send times.  One that is wrong must not
+ * hold up a stream for days: none is sent much later than the last, or than
+ * the header tells.
+ */
+static uint32_t
+latest_send_ms(const struct title *title, const uint8_t *tail, uint32_t count)
+{
+	uint32_t bytes = title->header.packet_bytes, send_ms;
+	uint32_t last_ms = 0, before_ms = 0, seen = 0;
+	uint64_t latest_ms = title->header.play_duration_us / US_PER_MS;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (asf_packet_send_time(
+			tail + (size_t)i * bytes, bytes, &send_ms) != ASF_OK)
+			continue;
+		before_ms = seen++ == 0 ? send_ms : last_ms;
+		last_ms = send_ms;
+	}
+	if (last_ms > before_ms && last_ms - before_ms > LAST_GAP_MS)
+		last_ms = before_ms;
+	latest_ms = MAX_OF(latest_ms, last_ms) + LATEST_ROOM_MS;
+	return (uint32_t)MIN_OF(latest_ms, UINT32_MAX);
+}
+
 static int
-read_tail(const struct title *title, uint8_t *buffer, uint32_t room,
-    struct tail *tail)
+read_tail(
+    struct title *title, uint8_t *buffer, uint32_t room, struct tail *tail)
 {
 	uint32_t count = MIN_OF(room, title->packets);
+	uint32_t bytes = title->header.packet_bytes, send_ms;
 	struct asf_packet parsed;
 	const uint8_t *packet;
-	uint32_t send_ms;
 	int got;
 
 	memset(tail, 0, sizeof(*tail));
-	got = title_read_packets(title, title->packets - count, count, buffer,
-	    title->header.packet_bytes);
+	got = title_read_packets(
+	    title, title->packets - count, count, buffer, bytes);
 	if (got < 0)
 		return got;
+	title->latest_send_ms = latest_send_ms(title, buffer, (uint32_t)got);
 	for (uint32_t i = 0; i < (uint32_t)got; i++) {
-		packet = buffer + (size_t)i * title->header.packet_bytes;
-		if (asf_packet_parse(
-			packet, title->header.packet_bytes, &parsed) == ASF_OK)
+		packet = buffer + (size_t)i * bytes;
+		if (asf_packet_parse(packet, bytes, &parsed) == ASF_OK &&
+		    parsed.send_ms <= title->latest_send_ms)
 			tail_add(title, packet, &parsed, tail);
 	}
 	tail_end(title, tail);
@@ -496,21 +538,6 @@ share_rates(struct title *title)
 	}
 }
 
-/*
- * What the header says, 0 if nothing.  It is believed as far as packets are
- * sent: where the last object stays on the screen for long, the packets' own
- * times end with its beginning.
- */
-static uint64_t
-told_duration_us(const struct title *title)
-{
-	uint64_t preroll_us = title->header.preroll_ms * US_PER_MS;
-
-	return title->header.play_duration_us > preroll_us
-		   ? title->header.play_duration_us - preroll_us
-		   : 0;
-}
-
 static int
 measure(struct title *title)
 {
@@ -527,6 +554,11 @@ measure(struct title *title)
 	free(buffer);
 	if (error != 0)
 		return error;
+	/*
+	 * What the header tells is believed as far as packets are sent: where
+	 * the last object stays on the screen for long, the packets' own times
+	 * end with its beginning.
+	 */
 	title->duration_us = MAX_OF(tail.end_us,
 	    MIN_OF(tail.end_send_ms * US_PER_MS, told_duration_us(title)));
 	title->average_bps = average_of(title, &tail);
@@ -707,6 +739,12 @@ title_stream_bps(const struct title *title, unsigned stream)
 	return stream < ASF_STREAMS ? title->stream_bps[stream] : 0;
 }
 
+uint32_t
+title_latest_send_ms(const struct title *title)
+{
+	return title->latest_send_ms;
+}
+
 const uint8_t *
 title_sdp_header(const struct title *title, size_t *size)
 {
@@ -861,7 +899,8 @@ title_send_ms(const struct title *title, uint32_t packet, uint32_t *out_ms)
 		    title->fd, first, size, title_packet_offset(title, packet));
 		if (error != 0)
 			return -EIO;
-		if (asf_packet_send_time(first, size, out_ms) == ASF_OK)
+		if (asf_packet_send_time(first, size, out_ms) == ASF_OK &&
+		    *out_ms <= title->latest_send_ms)
 			return 0;
 		if (packet-- == 0)
 			break;

@@ -60,6 +60,9 @@ uint64_t title_average_bps(const struct title *title);
 /* Average rate of one stream; streams without one in the header share what is
  * left of title_average_bps. */
 uint64_t title_stream_bps(const struct title *title, unsigned stream);
+/* No packet is sent later: one that says so has the send time of the one
+ * before. */
+uint32_t title_latest_send_ms(const struct title *title);
 /* The header for SDP (asf_header_copy with SDP's limit); borrowed. */
 const uint8_t *title_sdp_header(const struct title *title, size_t *size);
 bool title_has_index(const struct title *title);
@@ -105,8 +108,8 @@ int title_seek(const struct title *title, uint64_t at_us, struct asf_set wanted,
  */
 int title_end_packet(
     const struct title *title, uint64_t at_us, uint32_t *out_packet);
-/* Send time of a packet, ms; a packet that cannot be read has that of the one
- * before. */
+/* Send time of a packet, ms; a packet whose time cannot be read, or cannot be,
+ * has that of the one before. */
 int title_send_ms(const struct title *title, uint32_t packet, uint32_t *out_ms);
 
 #endif

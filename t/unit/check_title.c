@@ -87,6 +87,8 @@ struct plan {
 	} index_is; /* lagging: the key frame before */
 	uint64_t index_interval;
 	unsigned broken_every; /* such packets do not parse; 0: none */
+	unsigned late_every; /* such packets say that they are sent ... */
+	uint32_t late_ms; /* ... then */
 	uint64_t play_ms; /* in the header; 0: wrong on purpose */
 };
 
@@ -160,6 +162,8 @@ build_title(const struct plan *plan)
 			payloads[count++] =
 			    (struct build_payload){ key ? 0x82 : 2, i, 0, 60,
 				    send_ms + PREROLL_MS, 60 };
+		if (plan->late_every != 0 && i % plan->late_every == 1)
+			send_ms = plan->late_ms;
 		build_packet(
 		    &build, PACKET, send_ms, FRAME_MS, payloads, count);
 		if (plan->broken_every != 0 && i % plan->broken_every == 1)
@@ -517,8 +521,9 @@ oracle_look(struct oracle *oracle, const struct title *title)
 		ck_assert_int_eq(title_read_packets(title, i, 1, packet,
 				     title_packet_bytes(title)),
 		    1);
-		if (asf_packet_send_time(
-			packet, title_packet_bytes(title), &last_ms) != ASF_OK)
+		if (asf_packet_send_time(packet, title_packet_bytes(title),
+			&last_ms) != ASF_OK ||
+		    last_ms > title_latest_send_ms(title))
 			last_ms = i > 0 ? oracle->send_ms[i - 1] : 0;
 		oracle->send_ms[i] = last_ms;
 		if (asf_packet_parse(
@@ -697,6 +702,34 @@ START_TEST(seeking_passes_over_broken_packets)
 	plan.index_entries = 33;
 	plan.index_interval = 10000000;
 	check_seeks_of(&plan, true);
+}
+END_TEST
+
+/* Whoever falls upon them, and however many stand at the end. */
+START_TEST(a_send_time_behind_the_end_is_that_of_the_packet_before)
+{
+	static const uint32_t late[] = { UINT32_MAX, 500000 };
+	struct plan plan = usual;
+	uint32_t send_ms;
+	struct title *title;
+
+	for (unsigned i = 0; i < ARRAY_LENGTH(late); i++) {
+		plan.late_ms = late[i];
+		plan.late_every = 3;
+		plan.video = true;
+		check_seeks_of(&plan, false);
+		plan.video = false;
+		check_seeks_of(&plan, false);
+		plan.late_every = 298; /* the last, too */
+		title = title_of(&plan);
+		ck_assert_uint_le(title_latest_send_ms(title), 120000);
+		ck_assert_int_eq(title_send_ms(title, 299, &send_ms), 0);
+		ck_assert_uint_eq(send_ms, 298 * FRAME_MS);
+		/* One packet each 100 ms. */
+		ck_assert_uint_ge(title_average_bps(title), PACKET * 8 * 9);
+		ck_assert_uint_le(title_average_bps(title), PACKET * 8 * 11);
+		title_close(title);
+	}
 }
 END_TEST
 
@@ -905,6 +938,8 @@ main(void)
 	tcase_add_test(seek, seeking_with_an_index_finds_the_last_key_frame);
 	tcase_add_test(seek, a_wrong_index_is_not_believed);
 	tcase_add_test(seek, seeking_passes_over_broken_packets);
+	tcase_add_test(
+	    seek, a_send_time_behind_the_end_is_that_of_the_packet_before);
 	tcase_add_test(seek, seeking_in_sound_finds_the_packet_sent_then);
 	tcase_add_test(seek, without_video_wanted_every_packet_will_do);
 	tcase_add_test(seek, a_range_ends_behind_all_that_must_be_seen);
