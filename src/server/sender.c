@@ -28,6 +28,10 @@
 #define UDP_ITEMS_MAX 96
 /* Later than this: catch up at twice the rate instead of all at once. */
 #define CATCH_UP_AFTER_US (100 * US_PER_MS)
+/* Nothing is waited for longer without a look at what stands behind it. */
+#define LOOK_AGAIN_US US_PER_SECOND
+/* So much later than the next one: a wrong time. */
+#define OUT_OF_ORDER_MS 1000
 /* BYE must not overtake the last packet (wire reference 10). */
 #define BYE_DELAY_US (300 * US_PER_MS)
 
@@ -98,6 +102,7 @@ struct gathering {
 	struct session *session;
 	struct table_session
 	    cursor; /* hot, as it is behind what was gathered */
+	const uint8_t *behind; /* the packet behind this one; NULL: not read */
 	uint64_t next_us;
 	bool forced; /* the first packet is half sent: whatever its time */
 };
@@ -180,6 +185,28 @@ too_slow(const struct sender *sender, const struct gathering *gathering,
 }
 
 /*
+ * Packets come in the order of their send times.  Between two that are in order
+ * one that isn't has a wrong time, which must not hold up the stream: too late,
+ * it would be waited for; too early, what follows would be caught up with.
+ */
+static uint32_t
+paced_ms(
+    const struct gathering *gathering, uint32_t packet_bytes, uint32_t send_ms)
+{
+	uint32_t before_ms = gathering->cursor.position_ms, behind_ms;
+
+	if (gathering->behind == NULL ||
+	    asf_packet_send_time(gathering->behind, packet_bytes, &behind_ms) !=
+		ASF_OK)
+		behind_ms = UINT32_MAX;
+	if (behind_ms < before_ms)
+		return send_ms;
+	if (send_ms > behind_ms && send_ms - behind_ms > OUT_OF_ORDER_MS)
+		return behind_ms;
+	return MAX_OF(send_ms, before_ms);
+}
+
+/*
  * One packet of the arena.  GATHERED_END: it was taken, go on with the next;
  * anything else ends the gathering.
  */
@@ -188,7 +215,7 @@ gather_packet(struct sender *sender, struct gathering *gathering,
     uint8_t *packet, uint32_t packet_bytes)
 {
 	struct table_session *cursor = &gathering->cursor;
-	uint32_t send_ms;
+	uint32_t send_ms, at_ms;
 	uint64_t due_us;
 
 	if (asf_packet_send_time(packet, packet_bytes, &send_ms) != ASF_OK) {
@@ -196,22 +223,25 @@ gather_packet(struct sender *sender, struct gathering *gathering,
 		cursor->item = 0;
 		return GATHERED_END;
 	}
-	due_us = stream_due_us(cursor, send_ms);
-	cursor->position_ms = send_ms;
+	if (send_ms >
+	    title_latest_send_ms(titles_title(gathering->session->title)))
+		send_ms = cursor->position_ms;
+	at_ms = paced_ms(gathering, packet_bytes, send_ms);
+	due_us = stream_due_us(cursor, at_ms);
+	gathering->next_us = MIN_OF(due_us, sender->now_us + LOOK_AGAIN_US);
+	if (gathering->next_us == due_us)
+		cursor->position_ms = at_ms;
 	if (due_us > sender->now_us + sender->lane->config->send_ahead_us &&
-	    !gathering->forced) {
-		gathering->next_us = due_us;
+	    !gathering->forced)
 		return GATHERED_ALL;
-	}
 	if (due_us + CATCH_UP_AFTER_US < sender->now_us) {
-		if (too_slow(sender, gathering, send_ms))
+		if (too_slow(sender, gathering, at_ms))
 			return GATHERED_LATE;
-		stream_catch_up(cursor, sender->now_us, send_ms);
-	} else if (stream_is_on_time(cursor, send_ms)) {
+		stream_catch_up(cursor, sender->now_us, at_ms);
+	} else if (stream_is_on_time(cursor, at_ms)) {
 		gathering->session->behind_since_us = 0;
 	}
-	note_lateness(
-	    sender, stream_due_without_catching_up_us(cursor, send_ms));
+	note_lateness(sender, stream_due_without_catching_up_us(cursor, at_ms));
 	if (stream_emit(cursor, &gathering->session->cold, packet, packet_bytes,
 		send_ms, &sender->output) != 0)
 		return GATHERED_FULL;
@@ -241,9 +271,13 @@ gather_some(struct sender *sender, struct gathering *gathering, uint32_t wanted)
 	if (got <= 0)
 		return got == -ESTALE ? GATHERED_CHANGED : GATHERED_FAILED;
 	sender->arena_used += (size_t)got * stride;
-	for (int i = 0; i < got && gathered == GATHERED_END; i++)
-		gathered = gather_packet(
-		    sender, gathering, at + (size_t)i * stride, packet_bytes);
+	for (int i = 0; i < got && gathered == GATHERED_END; i++) {
+		uint8_t *packet = at + (size_t)i * stride;
+
+		gathering->behind = i + 1 < got ? packet + stride : NULL;
+		gathered =
+		    gather_packet(sender, gathering, packet, packet_bytes);
+	}
 	return gathered;
 }
 

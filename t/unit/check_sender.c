@@ -63,9 +63,12 @@ sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 
 /* --- title and session ---------------------------------------------------- */
 
-/* Video 1, one packet each 20 ms: 400 kbit/s, 14 s. */
+/*
+ * Video 1, one packet each 20 ms: 400 kbit/s, 14 s.  Packet WRONG says that it
+ * is sent at WRONG_MS.
+ */
 static void
-store_title(void)
+store_title(unsigned wrong, uint32_t wrong_ms)
 {
 	struct build_properties properties = { .packets = PACKETS,
 		.preroll_ms = 1000,
@@ -83,8 +86,9 @@ store_title(void)
 		struct build_payload payload = { 0x81, i, 0, PAYLOAD_BYTES,
 			i * PACKET_MS + 1000, PAYLOAD_BYTES };
 
-		build_packet(
-		    &build, PACKET, i * PACKET_MS, PACKET_MS, &payload, 1);
+		build_packet(&build, PACKET,
+		    i == wrong ? wrong_ms : i * PACKET_MS, PACKET_MS, &payload,
+		    1);
 	}
 	test_folder_store(folder, "title.wmv", build.data, build.at);
 	free(build.data);
@@ -97,7 +101,7 @@ begin(void)
 
 	room = SIZE_MAX;
 	test_folder_make(folder);
-	store_title();
+	store_title(0, 0);
 	test_lane_begin(&test, folder);
 	test_client_open(&client, &test, AF_INET);
 	ck_assert_int_eq(sock_pair_open(AF_INET, 0, 0, &receiver), 0);
@@ -304,6 +308,45 @@ START_TEST(goodbye_follows_the_last_packet_after_a_while)
 }
 END_TEST
 
+/* Of packet NUMBER, which stands amid right ones, or is the last. */
+static const struct wrong_time {
+	unsigned number;
+	uint32_t send_ms;
+} wrong_times[] = { { 100, UINT32_MAX }, { 100, 5000000 }, { 100, 12000 },
+	{ 100, 0 }, { 100, 1900 }, { 1, UINT32_MAX }, { 1, 9000 }, { 5, 13000 },
+	{ 300, 0 }, { PACKETS - 2, UINT32_MAX }, { PACKETS - 1, UINT32_MAX },
+	{ PACKETS - 1, 1000000 } };
+
+START_TEST(a_wrong_send_time_holds_nothing_up)
+{
+	const struct wrong_time *wrong = &wrong_times[_i];
+	uint64_t ahead_us = test.config.send_ahead_us;
+	struct session *session;
+
+	store_title(wrong->number, wrong->send_ms);
+	session = play(false, 1000);
+	/* Then all is due by the timer, which is part of what is asked. */
+	tick(session);
+	while (sent_count < PACKETS) {
+		ck_assert_uint_lt(now_us, due_us(PACKETS, 1000));
+		receive_udp();
+		now_us += TICK_US;
+		if (session->due || session->timer.at_us <= now_us)
+			tick(session);
+	}
+	for (unsigned i = 0; i < PACKETS; i++) {
+		bool right = i != wrong->number;
+
+		if (right)
+			ck_assert_uint_eq(sent[i].send_ms, i * PACKET_MS);
+		ck_assert_uint_le(
+		    due_us(right ? i : i - 1, 1000), sent[i].at_us + ahead_us);
+		ck_assert_uint_le(sent[i].at_us, due_us(i, 1000) + 2 * TICK_US);
+	}
+	ck_assert_uint_lt(session->hot.sr_due_ms, PACKETS * PACKET_MS + 5000);
+}
+END_TEST
+
 /* --- a full socket -------------------------------------------------------- */
 
 START_TEST(what_did_not_get_out_is_sent_again)
@@ -434,6 +477,8 @@ main(void)
 	tcase_add_loop_test(pace,
 	    a_stall_is_caught_up_at_twice_the_rate_and_nothing_is_left_out, 0,
 	    3);
+	tcase_add_loop_test(pace, a_wrong_send_time_holds_nothing_up, 0,
+	    ARRAY_LENGTH(wrong_times));
 	tcase_add_test(pace, goodbye_follows_the_last_packet_after_a_while);
 	tcase_add_test(full, what_did_not_get_out_is_sent_again);
 	tcase_add_test(full, a_full_socket_does_not_keep_the_turn_from_ending);
