@@ -684,8 +684,12 @@ sock_receive_fds(int fd, void *data, size_t size, int *fds, size_t fds_size,
 	if (length == -1)
 		return -errno;
 	count = fds_collect(&message, received);
-	if ((message.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) != 0 ||
-	    count > fds_size) {
+	/* There was room for all: what the kernel cut it could not open. */
+	if ((message.msg_flags & MSG_CTRUNC) != 0) {
+		fds_close(received, count);
+		return -EMFILE;
+	}
+	if ((message.msg_flags & MSG_TRUNC) != 0 || count > fds_size) {
 		fds_close(received, count);
 		return -EMSGSIZE;
 	}

@@ -79,8 +79,9 @@ int sock_seqpacket_pair(int out[static 2]);
 /*
  * One message with up to SOCK_FDS_MAX descriptors.  send: 0 or -errno
  * (-EAGAIN: nothing was sent).  receive: bytes (0: the peer is gone) or -errno;
- * the descriptors are the caller's; a message whose descriptors were cut is
- * -EMSGSIZE and none is left open.
+ * the descriptors are the caller's.  -EMFILE: there are none left for those of
+ * the message, -EMSGSIZE: it has more than there is room for; then the message
+ * is gone and none is left open.
  */
 #define SOCK_FDS_MAX 250
 int sock_send_fds(

@@ -8,7 +8,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "base/log.h"
 
 struct stored {
 	uint64_t cookie;
@@ -245,8 +248,19 @@ fdstore_give(
 int
 fdstore_send(int channel, const struct fdstore_message *message, int fd)
 {
-	return sock_send_fds(
+	int error = sock_send_fds(
 	    channel, message, sizeof(*message), &fd, fd == -1 ? 0 : 1);
+
+	switch (error) {
+	case -ENOBUFS:
+	case -ENOMEM:
+	case -ETOOMANYREFS: /* too many of this user's are on their way */
+		log_shortage(
+		    "channel", "a message has to wait: %s", strerror(-error));
+		return -EAGAIN;
+	default:
+		return error;
+	}
 }
 
 /* Which messages come with a descriptor. */
@@ -282,7 +296,11 @@ fdstore_receive(int channel, struct fdstore_message *out, int *fd)
 	do {
 		size = sock_receive_fds(
 		    channel, &message, sizeof(message), &received, 1, &count);
-	} while (size == -ECONNRESET || size == -EINTR);
+		if (size == -EMFILE)
+			log_shortage("channel",
+			    "a connection's descriptor is lost: %s",
+			    strerror(EMFILE));
+	} while (size == -ECONNRESET || size == -EINTR || size == -EMFILE);
 	if (size == -EMSGSIZE)
 		return -EBADMSG;
 	if (size <= 0)

@@ -89,14 +89,15 @@ int fdstore_give(
     struct fdstore *store, uint32_t lane, int channel, uint32_t *cursor);
 
 /*
- * FD -1: none; it stays the caller's.  -EAGAIN: the other end is behind, try
- * again when the channel is writable.
+ * FD -1: none; it stays the caller's.  -EAGAIN: the other end is behind, or the
+ * kernel short of something (logged); try again when the channel is writable.
  */
 int fdstore_send(int channel, const struct fdstore_message *message, int fd);
 /*
  * 1: *OUT, and *FD for the caller, else -1.  0: the other end is gone, nothing
  * more comes.  -EAGAIN: nothing now.  -EBADMSG: it was no message of ours, and
- * is gone; try again.
+ * is gone; try again.  A message for whose descriptor there is none left is
+ * skipped, and logged: that connection ends with its worker.
  */
 int fdstore_receive(int channel, struct fdstore_message *out, int *fd);
 

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -292,6 +294,101 @@ START_TEST(giving_more_than_the_channel_holds_goes_on_where_it_stopped)
 }
 END_TEST
 
+/* --- what the machine has too little of ----------------------------------- */
+
+/* What this process, or its child, logs from now on. */
+static void
+log_is_read(int *reader)
+{
+	int pipe_ends[2];
+
+	ck_assert_int_eq(pipe2(pipe_ends, O_CLOEXEC | O_NONBLOCK), 0);
+	ck_assert_int_eq(dup2(pipe_ends[1], STDERR_FILENO), STDERR_FILENO);
+	close(pipe_ends[1]);
+	*reader = pipe_ends[0];
+}
+
+static void
+expect_logged_once(int reader, const char *text)
+{
+	char logged[4096];
+	ssize_t size = read(reader, logged, sizeof(logged) - 1);
+
+	ck_assert_int_gt(size, 0);
+	logged[size] = '\0';
+	ck_assert_msg(strstr(logged, text) != NULL, "%s", logged);
+	ck_assert_ptr_eq(strchr(logged, '\n'), logged + size - 1);
+}
+
+START_TEST(a_descriptor_that_cannot_be_opened_is_lost_and_nothing_else)
+{
+	const struct fdstore_message put = { .kind = FDSTORE_PUT };
+	const struct fdstore_message ready = { .kind = FDSTORE_READY };
+	struct rlimit limit, tight;
+	struct fdstore_message got;
+	int watched, sent = storable(&watched), log, fd;
+
+	log_is_read(&log);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(fdstore_send(ends[1], &put, sent), 0);
+	ck_assert_int_eq(fdstore_send(ends[1], &ready, -1), 0);
+	ck_assert_int_eq(fdstore_send(ends[1], &put, sent), 0);
+	close(sent);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	tight = limit;
+	tight.rlim_cur = 3;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	ck_assert_int_eq(fdstore_receive(ends[0], &got, &fd), 1);
+	ck_assert_uint_eq(got.kind, FDSTORE_READY);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	expect_logged_once(log, "descriptor is lost: Too many open files");
+	ck_assert_int_eq(fdstore_receive(ends[0], &got, &fd), 1);
+	ck_assert_uint_eq(got.kind, FDSTORE_PUT);
+	ck_assert(!is_closed(watched));
+	close(fd);
+	ck_assert(is_closed(watched));
+	close(watched);
+}
+END_TEST
+
+/* Root may have any number on their way. */
+static int
+send_too_many(void)
+{
+	const struct fdstore_message put = { .kind = FDSTORE_PUT };
+	const struct rlimit tight = { 20, 20 };
+	struct fdstore_message got;
+	int fd = STDIN_FILENO, error;
+	unsigned sent = 0;
+
+	if (getuid() == 0 && setuid(65534) != 0)
+		return 1;
+	if (setrlimit(RLIMIT_NOFILE, &tight) != 0)
+		return 2;
+	while ((error = fdstore_send(ends[1], &put, fd)) == 0)
+		if (++sent > 1000)
+			return 3;
+	if (error != -EAGAIN || fdstore_send(ends[1], &put, fd) != -EAGAIN)
+		return 4;
+	while (fdstore_receive(ends[0], &got, &fd) == 1)
+		close(fd);
+	return fdstore_send(ends[1], &put, STDIN_FILENO) == 0 ? 0 : 5;
+}
+
+START_TEST(too_many_descriptors_on_their_way_have_to_wait)
+{
+	int log, status;
+	pid_t child;
+
+	log_is_read(&log);
+	if ((child = fork()) == 0)
+		_exit(send_too_many());
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	expect_logged_once(log, "has to wait: Too many references");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -314,6 +411,9 @@ main(void)
 	    cases, the_successor_is_given_all_then_told_that_it_was_all);
 	tcase_add_test(
 	    cases, giving_more_than_the_channel_holds_goes_on_where_it_stopped);
+	tcase_add_test(
+	    cases, a_descriptor_that_cannot_be_opened_is_lost_and_nothing_else);
+	tcase_add_test(cases, too_many_descriptors_on_their_way_have_to_wait);
 	suite_add_tcase(suite, cases);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

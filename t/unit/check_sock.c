@@ -624,7 +624,7 @@ START_TEST(a_message_that_was_cut_leaves_no_descriptor_open)
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &tight), 0);
 	ck_assert_int_eq(
 	    sock_receive_fds(ends[1], text, sizeof(text), got, 5, &count),
-	    -EMSGSIZE);
+	    -EMFILE);
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	ck_assert_uint_eq(open_descriptors(), before);
 }
