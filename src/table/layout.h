@@ -8,11 +8,13 @@
  *	lane 1: ...
  *
  * Every part begins on a page.  The header's page and the first two parts of
- * each lane are allocated when the table is made; all other parts grow with the
- * lane's high-water marks, TABLE_CHUNK records at a time.
+ * each lane are allocated when the table is made, those of a spare lane when it
+ * is added; all other parts grow with the lane's high-water marks, TABLE_CHUNK
+ * records at a time.
  *
  * Sizes are never believed: they follow from the four counts in the header,
- * which are checked once and kept in private memory.
+ * which are checked once and kept in private memory.  How many lanes have
+ * memory is believed up to the number that there may be.
  */
 #ifndef TABLE_LAYOUT_H
 #define TABLE_LAYOUT_H
@@ -36,13 +38,14 @@ struct table_header {
 	uint32_t page_bytes;
 	uint32_t view_bytes[TABLE_KIND_COUNT];
 	uint32_t counter_count, histogram_count;
-	uint32_t lanes, lane_sessions, lane_connections, lane_titles;
+	uint32_t lanes_max, lane_sessions, lane_connections, lane_titles;
 	uint64_t bytes;
 	uint64_t started_wall_us;
 	_Atomic uint64_t max_bandwidth_bps, max_sessions;
 	_Atomic uint64_t generation;
 	_Atomic int32_t master_pid;
 	_Atomic uint32_t draining;
+	_Atomic uint32_t lanes; /* have memory; the others are spare */
 	_Atomic int32_t lane_pid[TABLE_LANES_MAX];
 };
 
@@ -95,7 +98,7 @@ struct table {
 	uint8_t *base; /* owned mapping of geometry.bytes */
 	int fd; /* owned; -1: opened for reading */
 	pid_t creator;
-	uint32_t lanes;
+	uint32_t lanes_max;
 	struct table_geometry geometry;
 	bool owned[TABLE_LANES_MAX];
 	struct table_claims claims[TABLE_LANES_MAX][TABLE_KIND_COUNT];
@@ -118,6 +121,16 @@ static inline struct table_lane_block *
 table_lane_block(const struct table *table, uint32_t lane)
 {
 	return (struct table_lane_block *)(void *)table_lane(table, lane);
+}
+
+/* How many lanes have memory; nobody may touch the others. */
+static inline uint32_t
+table_lanes(const struct table *table)
+{
+	uint32_t lanes = atomic_load_explicit(
+	    &table_header(table)->lanes, memory_order_acquire);
+
+	return lanes < table->lanes_max ? lanes : table->lanes_max;
 }
 
 /* Memory for [OFFSET, OFFSET + BYTES) of the object: 0 or -errno. */

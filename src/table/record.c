@@ -251,7 +251,7 @@ table_high_water(const struct table *table, uint32_t lane, enum table_kind kind)
 {
 	uint32_t mark;
 
-	assert(lane < table->lanes && kind < TABLE_KIND_COUNT);
+	assert(lane < table_lanes(table) && kind < TABLE_KIND_COUNT);
 	mark = atomic_load_explicit(
 	    &table_lane_block(table, lane)->high_water[claimed_as(kind)],
 	    memory_order_acquire);
@@ -265,7 +265,7 @@ table_claim(
 	struct table_claims *claims;
 	uint32_t record;
 
-	assert(lane < table->lanes && table->owned[lane]);
+	assert(lane < table_lanes(table) && table->owned[lane]);
 	assert(kind < TABLE_KIND_COUNT && kind != TABLE_SESSION_COLD);
 	claims = &table->claims[lane][kind];
 	if (!claims_find(claims, &record))
@@ -296,7 +296,7 @@ static bool
 claimed(const struct table *table, uint32_t lane, enum table_kind kind,
     uint32_t record)
 {
-	return lane < table->lanes && table->owned[lane] &&
+	return lane < table_lanes(table) && table->owned[lane] &&
 	       kind < TABLE_KIND_COUNT &&
 	       record < table->geometry.capacity[kind] &&
 	       (table->claims[lane][claimed_as(kind)].used[record / 64] >>
@@ -405,7 +405,7 @@ bool
 table_read(const struct table *table, uint32_t lane, enum table_kind kind,
     uint32_t record, void *view)
 {
-	if (lane >= table->lanes || kind >= TABLE_KIND_COUNT ||
+	if (lane >= table_lanes(table) || kind >= TABLE_KIND_COUNT ||
 	    record >= table_high_water(table, lane, kind))
 		return false;
 	return slot_read(
@@ -416,7 +416,7 @@ uint8_t *
 table_outbox(
     struct table *table, uint32_t lane, uint32_t connection, bool large)
 {
-	if (lane >= table->lanes ||
+	if (lane >= table_lanes(table) ||
 	    connection >= table_high_water(table, lane, TABLE_CONNECTION))
 		return NULL;
 	if (large)

@@ -49,6 +49,7 @@ static bool
 limits_valid(const struct table_limits *limits)
 {
 	return limits->lanes >= 1 && limits->lanes <= TABLE_LANES_MAX &&
+	       limits->spare_lanes <= TABLE_LANES_MAX - limits->lanes &&
 	       limits->lane_sessions >= 1 &&
 	       limits->lane_sessions <= TABLE_RECORDS_MAX &&
 	       limits->lane_connections >= 1 &&
@@ -90,7 +91,8 @@ geometry_compute(const struct table_limits *limits, struct table_geometry *out)
 	at += (size_t)TABLE_OUTBOX_BYTES * limits->lane_connections;
 	geometry.lane_bytes = round_up(at, page);
 	geometry.bytes =
-	    geometry.header_bytes + geometry.lane_bytes * limits->lanes;
+	    geometry.header_bytes +
+	    geometry.lane_bytes * (limits->lanes + limits->spare_lanes);
 	*out = geometry;
 }
 
@@ -158,6 +160,15 @@ old_remove(const char *name)
 	return 0;
 }
 
+/* Memory of what every reader of LANE looks at. */
+static int
+lane_allocate(int fd, const struct table_geometry *geometry, uint32_t lane)
+{
+	return table_allocate(fd,
+	    geometry->header_bytes + geometry->lane_bytes * lane,
+	    geometry->fixed_bytes);
+}
+
 /* Length, memory of what every reader looks at, group and mode. */
 static int
 object_prepare(
@@ -169,9 +180,7 @@ object_prepare(
 		return -errno;
 	error = table_allocate(fd, 0, geometry->header_bytes);
 	for (uint32_t lane = 0; error == 0 && lane < lanes; lane++)
-		error = table_allocate(fd,
-		    geometry->header_bytes + geometry->lane_bytes * lane,
-		    geometry->fixed_bytes);
+		error = lane_allocate(fd, geometry, lane);
 	if (error != 0)
 		return error;
 	if (group != (gid_t)-1 && fchown(fd, (uid_t)-1, group) == -1)
@@ -201,7 +210,8 @@ header_write(struct table *table, const struct table_limits *limits)
 	memcpy(header->view_bytes, view_bytes, sizeof(view_bytes));
 	header->counter_count = TABLE_COUNTER_COUNT;
 	header->histogram_count = TABLE_HISTOGRAM_COUNT;
-	header->lanes = limits->lanes;
+	header->lanes_max = limits->lanes + limits->spare_lanes;
+	atomic_init(&header->lanes, limits->lanes);
 	header->lane_sessions = limits->lane_sessions;
 	header->lane_connections = limits->lane_connections;
 	header->lane_titles = limits->lane_titles;
@@ -221,7 +231,7 @@ table_new(const struct table_limits *limits)
 	if (table == NULL)
 		return NULL;
 	table->fd = -1;
-	table->lanes = limits->lanes;
+	table->lanes_max = limits->lanes + limits->spare_lanes;
 	geometry_compute(limits, &table->geometry);
 	return table;
 }
@@ -300,8 +310,10 @@ static int
 header_check(
     const struct table_header *header, uint64_t size, struct table_limits *out)
 {
+	uint32_t lanes = atomic_load(&header->lanes);
 	struct table_limits limits = {
-		.lanes = header->lanes,
+		.lanes = lanes,
+		.spare_lanes = header->lanes_max - lanes,
 		.lane_sessions = header->lane_sessions,
 		.lane_connections = header->lane_connections,
 		.lane_titles = header->lane_titles,
@@ -361,7 +373,7 @@ table_close(struct table *table)
 {
 	if (table == NULL)
 		return;
-	for (uint32_t lane = 0; lane < table->lanes; lane++)
+	for (uint32_t lane = 0; lane < table->lanes_max; lane++)
 		table_claims_free(table, lane);
 	if (table->base != NULL)
 		munmap(table->base, table->geometry.bytes);
@@ -385,10 +397,12 @@ table_info(const struct table *table, struct table_info *out)
 {
 	struct table_header *header = table_header(table);
 	const struct table_geometry *geometry = &table->geometry;
+	uint32_t lanes = table_lanes(table);
 
 	*out = (struct table_info){
 		.limits = {
-			.lanes = table->lanes,
+			.lanes = lanes,
+			.spare_lanes = table->lanes_max - lanes,
 			.lane_sessions = geometry->capacity[TABLE_SESSION],
 			.lane_connections =
 			    geometry->capacity[TABLE_CONNECTION],
@@ -434,10 +448,26 @@ table_set_maxima(
 	    &header->max_sessions, max_sessions, memory_order_relaxed);
 }
 
+int
+table_grow(struct table *table, uint32_t lanes)
+{
+	if (lanes > table->lanes_max)
+		return -EINVAL;
+	for (uint32_t lane = table_lanes(table); lane < lanes; lane++) {
+		int error = lane_allocate(table->fd, &table->geometry, lane);
+
+		if (error != 0)
+			return error;
+		atomic_store_explicit(&table_header(table)->lanes, lane + 1,
+		    memory_order_release);
+	}
+	return 0;
+}
+
 void
 table_lane_set_pid(struct table *table, uint32_t lane, int32_t pid)
 {
-	assert(lane < table->lanes);
+	assert(lane < table_lanes(table));
 	atomic_store_explicit(
 	    &table_header(table)->lane_pid[lane], pid, memory_order_relaxed);
 }
@@ -445,7 +475,7 @@ table_lane_set_pid(struct table *table, uint32_t lane, int32_t pid)
 int32_t
 table_lane_pid(const struct table *table, uint32_t lane)
 {
-	assert(lane < table->lanes);
+	assert(lane < table_lanes(table));
 	return atomic_load_explicit(
 	    &table_header(table)->lane_pid[lane], memory_order_relaxed);
 }
@@ -455,7 +485,7 @@ table_lane_open(struct table *table, uint32_t lane)
 {
 	int error;
 
-	if (lane >= table->lanes)
+	if (lane >= table_lanes(table))
 		return -EINVAL;
 	if (table->fd == -1)
 		return -EACCES;
@@ -477,7 +507,7 @@ table_lane_open(struct table *table, uint32_t lane)
 static _Atomic uint64_t *
 counter_at(const struct table *table, uint32_t lane, enum table_counter counter)
 {
-	assert(lane < table->lanes && counter < TABLE_COUNTER_COUNT);
+	assert(lane < table_lanes(table) && counter < TABLE_COUNTER_COUNT);
 	return &table_lane_block(table, lane)->counters[counter];
 }
 
@@ -485,7 +515,7 @@ void
 table_counter_set(struct table *table, uint32_t lane,
     enum table_counter counter, uint64_t value)
 {
-	assert(lane < table->lanes && table->owned[lane]);
+	assert(lane < table_lanes(table) && table->owned[lane]);
 	atomic_store_explicit(
 	    counter_at(table, lane, counter), value, memory_order_relaxed);
 }
@@ -511,7 +541,7 @@ table_counter_sum(const struct table *table, enum table_counter counter)
 {
 	uint64_t sum = 0;
 
-	for (uint32_t lane = 0; lane < table->lanes; lane++)
+	for (uint32_t lane = 0, end = table_lanes(table); lane < end; lane++)
 		sum += table_counter(table, lane, counter);
 	return sum;
 }
@@ -523,7 +553,7 @@ table_histogram_add(struct table *table, uint32_t lane,
 	_Atomic uint64_t *bucket;
 	unsigned bits = us == 0 ? 0 : 64 - (unsigned)__builtin_clzll(us);
 
-	assert(lane < table->lanes && table->owned[lane]);
+	assert(lane < table_lanes(table) && table->owned[lane]);
 	assert(histogram < TABLE_HISTOGRAM_COUNT);
 	bits = MIN_OF(bits, TABLE_HISTOGRAM_BUCKETS - 1U);
 	bucket = &table_lane_block(table, lane)->histograms[histogram][bits];
@@ -539,7 +569,7 @@ table_histogram_read(const struct table *table, uint32_t lane,
 {
 	const struct table_lane_block *block;
 
-	assert(lane < table->lanes && histogram < TABLE_HISTOGRAM_COUNT);
+	assert(lane < table_lanes(table) && histogram < TABLE_HISTOGRAM_COUNT);
 	block = table_lane_block(table, lane);
 	for (size_t i = 0; i < TABLE_HISTOGRAM_BUCKETS; i++)
 		out[i] = atomic_load_explicit(

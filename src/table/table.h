@@ -214,7 +214,8 @@ table_mark_title(uint64_t mark)
 struct table;
 
 struct table_limits {
-	uint32_t lanes; /* 1..TABLE_LANES_MAX */
+	uint32_t lanes; /* 1.. */
+	uint32_t spare_lanes; /* table_grow() adds; all: TABLE_LANES_MAX */
 	uint32_t lane_sessions; /* records of a lane */
 	uint32_t lane_connections;
 	uint32_t lane_titles;
@@ -237,9 +238,10 @@ uint64_t table_size(const struct table_limits *limits);
  * "/vodd.INSTANCE" -> a fresh object in place of an old one of the same name,
  * mode 0640 whatever the umask, group GROUP ((gid_t)-1: as it is).  The file's
  * length is set for all lanes; memory is allocated (posix_fallocate) for the
- * header and the lanes' blocks now and for records as lanes grow, so that a
- * full /dev/shm is -ENOSPC, never SIGBUS.  The caller makes sure that no other
- * master of the instance lives: its table would be replaced.
+ * header and the blocks of lanes that are not spare now and for records as
+ * lanes grow, so that a full /dev/shm is -ENOSPC, never SIGBUS.  The caller
+ * makes sure that no other master of the instance lives: its table would be
+ * replaced.
  *
  * -EPERM: the old object is another user's.  -EINVAL: limits, or a name that
  * is not "/NAME".
@@ -254,15 +256,21 @@ int table_open(const char *name, struct table **out);
 void table_close(struct table *table); /* accepts NULL; the object stays */
 int table_unlink(const char *name);
 void table_info(const struct table *table, struct table_info *out);
-/* Master only, as are the two below. */
+/* Master only, as are the three below. */
 void table_set_master(
     struct table *table, int32_t pid, uint64_t generation, bool draining);
 /* After a reload that changed them. */
 void table_set_maxima(
     struct table *table, uint64_t max_bandwidth_bps, uint64_t max_sessions);
 /*
- * Which process writes a lane (0: none).  Set by the master after fork,
- * cleared after wait.
+ * Memory for the lanes below LANES, all zeros, that were spare so far; readers
+ * see them from now on.  0, or -errno: as it was, but for -ENOSPC some of them
+ * may have been added.  -EINVAL: more than there are.
+ */
+int table_grow(struct table *table, uint32_t lanes);
+/*
+ * Which process writes a lane (0: none).  Set by the master when that process
+ * may begin to, cleared after wait.
  */
 void table_lane_set_pid(struct table *table, uint32_t lane, int32_t pid);
 int32_t table_lane_pid(const struct table *table, uint32_t lane);

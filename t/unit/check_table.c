@@ -373,7 +373,7 @@ END_TEST
 START_TEST(limits_outside_their_bounds_are_refused)
 {
 	struct table_limits limits[] = { small, small, small, small, small,
-		small };
+		small, small };
 	struct table *table;
 
 	limits[0].lanes = 0;
@@ -382,6 +382,7 @@ START_TEST(limits_outside_their_bounds_are_refused)
 	limits[3].lane_connections = UINT32_MAX;
 	limits[4].lane_titles = 0;
 	limits[5].lane_titles = UINT32_MAX;
+	limits[6].spare_lanes = TABLE_LANES_MAX - small.lanes + 1;
 	for (size_t i = 0; i < ARRAY_LENGTH(limits); i++)
 		ck_assert_int_eq(
 		    table_create(name, &limits[i], NO_GROUP, &table), -EINVAL);
@@ -615,11 +616,49 @@ START_TEST(readers_allocate_nothing)
 }
 END_TEST
 
+START_TEST(spare_lanes_take_no_memory_until_they_are_added)
+{
+	struct table_limits limits = small;
+	struct table *table, *reader;
+	struct table_info info;
+	uint64_t before;
+
+	limits.spare_lanes = TABLE_LANES_MAX - limits.lanes;
+	table = table_of(&small);
+	before = object_allocated();
+	table_close(table);
+	table = table_of(&limits);
+	reader = reader_open();
+	table_info(reader, &info);
+	ck_assert_uint_eq(info.limits.lanes, 2);
+	ck_assert_uint_eq(info.limits.spare_lanes, TABLE_LANES_MAX - 2);
+	ck_assert_int_eq(table_lane_open(table, 2), -EINVAL);
+	everything_read(reader);
+	ck_assert_uint_eq(object_allocated(), before);
+
+	ck_assert_int_eq(table_grow(table, 3), 0);
+	ck_assert_int_eq(table_lane_open(table, 2), 0);
+	table_lane_set_pid(table, 2, 4712);
+	table_counter_add(table, 2, TABLE_SESSIONS, 5);
+	table_info(reader, &info);
+	ck_assert_uint_eq(info.limits.lanes, 3);
+	ck_assert_int_eq(table_lane_pid(reader, 2), 4712);
+	ck_assert_uint_eq(table_counter_sum(reader, TABLE_SESSIONS), 5);
+	ck_assert_int_eq(table_grow(table, TABLE_LANES_MAX), 0);
+	ck_assert_int_eq(table_grow(table, TABLE_LANES_MAX + 1), -EINVAL);
+	table_close(reader);
+	table_close(table);
+}
+END_TEST
+
 /* In a mount namespace of its own, where /dev/shm has 2 MiB. */
 static void
 fill_a_small_shm(struct table *unused)
 {
-	static const struct table_limits limits = { 2, 4000, 4000, 4000, 0, 0 };
+	static const struct table_limits limits = { .lanes = 2,
+		.lane_sessions = 4000,
+		.lane_connections = 4000,
+		.lane_titles = 4000 };
 	struct table *table;
 	uint32_t count = 0, record;
 	union view view;
@@ -658,8 +697,11 @@ fill_a_small_shm(struct table *unused)
 	child_check(table_claim(table, 0, TABLE_TITLE, &record) == -ENOSPC);
 	/* Nor is there a table that has no memory for its header. */
 	child_check(table_create("/vodd.second",
-			&(struct table_limits){ 64, 1, 1, 1, 0, 0 }, NO_GROUP,
-			&table) == -ENOSPC);
+			&(struct table_limits){ .lanes = 64,
+			    .lane_sessions = 1,
+			    .lane_connections = 1,
+			    .lane_titles = 1 },
+			NO_GROUP, &table) == -ENOSPC);
 	child_check(table_open("/vodd.second", &table) == -ENOENT);
 }
 
@@ -1262,6 +1304,7 @@ object_tests(void)
 	tcase_add_test(tests, four_thousand_sessions_need_at_most_32_mib);
 	tcase_add_test(tests, an_idle_table_is_small);
 	tcase_add_test(tests, readers_allocate_nothing);
+	tcase_add_test(tests, spare_lanes_take_no_memory_until_they_are_added);
 	tcase_add_test(tests, a_full_shm_is_enospc_and_never_a_signal);
 	tcase_add_test(tests, a_worker_can_write_its_own_lane_alone);
 	tcase_add_test(tests, a_wild_store_into_a_foreign_lane_is_caught);
