@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <net/if.h>
@@ -27,6 +28,11 @@
 #define PAIR_TRIES 200 /* of kernel-chosen ports whose neighbour is taken */
 #define PROGRESS_TRIES 10000
 #define KERNEL_FDS_MAX 253 /* SCM_MAX_FD: most that one message carries */
+
+/* In a TCP header (RFC 9293 3.1). */
+#define TCP_FLAGS_AT 13
+#define TCP_SYN 0x02
+#define TCP_ACK 0x10
 
 /* From a minute of silence on, four questions 15 s apart. */
 #define KEEPALIVE_IDLE_SECONDS 60
@@ -291,6 +297,42 @@ sock_listen(const union sock_address *address, int backlog)
 		return error;
 	}
 	return fd;
+}
+
+/* A classic filter sees a segment from its TCP header on (socket(7)). */
+int
+sock_listener_hold(int fd, bool hold)
+{
+	/* clang-format off */
+	struct sock_filter drop_syn[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS_AT),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TCP_SYN | TCP_ACK),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TCP_SYN, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	/* clang-format on */
+	const struct sock_fprog program = { .len = ARRAY_LENGTH(drop_syn),
+		.filter = drop_syn };
+
+	if (!hold)
+		return option_set(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+		sizeof(program)) != 0)
+		return -errno;
+	return 0;
+}
+
+int
+sock_listener_waiting(int fd)
+{
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
+		return -errno;
+	/* Of one that listens this is the length of its queue. */
+	return (int)info.tcpi_unacked;
 }
 
 static int

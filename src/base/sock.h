@@ -48,6 +48,12 @@ int sock_address_parse(const char *text, union sock_address *out);
  */
 int sock_listen(const union sock_address *address, int backlog);
 /*
+ * HOLD: no more connections begin at this listener, as if the packets that ask
+ * for it were lost; those that have begun come through.  0 or -errno.
+ */
+int sock_listener_hold(int fd, bool hold);
+int sock_listener_waiting(int fd); /* to be accepted; or -errno */
+/*
  * Accepts one; *PEER and *LOCAL are the ends, as plain IPv4 when that is what
  * the client speaks.  TCP_NODELAY, keep-alive set.
  */

@@ -310,6 +310,51 @@ START_TEST(a_listener_on_all_addresses_takes_both_families)
 END_TEST
 
 /* Both ends of a TCP connection over the loopback. */
+/* Begun, not waited for. */
+static int
+begin_to_connect(const union sock_address *address)
+{
+	int fd = socket(address->family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	ck_assert_int_ne(fd, -1);
+	if (connect(fd, &address->any, sock_address_length(address)) != 0)
+		ck_assert_int_eq(errno, EINPROGRESS);
+	return fd;
+}
+
+static bool
+is_connected(int fd, int limit_ms)
+{
+	struct pollfd done = { .fd = fd, .events = POLLOUT };
+
+	return poll(&done, 1, limit_ms) == 1 &&
+	       option_get(fd, SOL_SOCKET, SO_ERROR) == 0;
+}
+
+START_TEST(a_held_listener_lets_in_who_had_come_and_nobody_else)
+{
+	union sock_address address, peer, local;
+	int listener = listener_open("127.0.0.1:0", &address);
+	int early = begin_to_connect(&address), late, server;
+
+	ck_assert(is_connected(early, 5000));
+	ck_assert_int_eq(sock_listener_waiting(listener), 1);
+	ck_assert_int_eq(sock_listener_hold(listener, true), 0);
+	late = begin_to_connect(&address);
+	ck_assert(!is_connected(late, 200));
+	ck_assert_int_eq(sock_listener_waiting(listener), 1);
+	ck_assert_int_ge(server = sock_accept(listener, &peer, &local), 0);
+	ck_assert_int_eq(sock_listener_waiting(listener), 0);
+	/* It asks again after a second. */
+	ck_assert_int_eq(sock_listener_hold(listener, false), 0);
+	ck_assert(is_connected(late, 10000));
+	close(server);
+	close(late);
+	close(early);
+	close(listener);
+}
+END_TEST
+
 static void
 connection_open(int *client, int *server)
 {
@@ -671,6 +716,8 @@ tcp_tests(void)
 	tcase_add_test(tests, a_port_is_free_again_when_its_connections_linger);
 	tcase_add_test(tests, an_accepted_connection_knows_both_ends);
 	tcase_add_test(tests, a_listener_on_all_addresses_takes_both_families);
+	tcase_add_test(
+	    tests, a_held_listener_lets_in_who_had_come_and_nobody_else);
 	tcase_add_test(tests, progress_counts_what_was_taken_and_given);
 	tcase_add_test(tests, progress_does_not_count_the_ends_of_a_connection);
 	return tests;
