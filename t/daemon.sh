@@ -29,6 +29,7 @@ mkdir "$scratch/media"
 cat >"$scratch/vodd.conf" <<EOT
 media_root = "$scratch/media";
 log_file = "$scratch/vodd.log";
+max_sessions = 100;
 EOT
 
 finish() {
@@ -199,7 +200,7 @@ expect 0 "sessions go on" "the log level changes at once" \
 [ "$(status generation)" = 2 ] || fail "the generation is not 2"
 
 echo 'max_sessions = many;' >>"$scratch/vodd.conf"
-expect 1 "$scratch/vodd.conf:4:" "a wrong file is refused with its line" \
+expect 1 "$scratch/vodd.conf:5:" "a wrong file is refused with its line" \
     "$vodd" -n "$name" -s reload
 sed -i '$d' "$scratch/vodd.conf"
 [ "$(workers)" = "$before" ] || fail "a refused reload replaced workers"
@@ -215,13 +216,17 @@ done
 answers "$port" || fail "no answer after a reload"
 [ "$(status generation)" = 3 ] || fail "the generation is not 3"
 
-before=$(workers)
-echo 'max_sessions = 17;' >>"$scratch/vodd.conf"
-expect 0 "needs a restart: max_sessions" "what needs a restart is named" \
+sed -i 's/^max_sessions.*/max_sessions = 401;/' "$scratch/vodd.conf"
+expect 0 "needs a restart: max_sessions" "what the table has no room for is named" \
     "$vodd" -n "$name" -s reload
+before=$(workers)
 expect 0 "needs a restart: max_sessions" "and named again" \
     "$vodd" -n "$name" -s reload
 [ "$(workers)" = "$before" ] || fail "workers were replaced for nothing"
+sed -i 's/^max_sessions.*/max_sessions = 400;/' "$scratch/vodd.conf"
+expect 0 "max_sessions" "what it has room for is applied" \
+    "$vodd" -n "$name" -s reload
+grep -q restart "$scratch/out" && fail "a restart is asked for"
 
 # --- the log --------------------------------------------------------------------
 mv "$scratch/vodd.log" "$scratch/vodd.log.1"

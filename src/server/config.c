@@ -102,23 +102,14 @@ const struct settings_row config_rows[] = {
 	    "File that a daemon logs to; empty: syslog."),
 };
 
-/* What is not here needs the workers replaced. */
+/* What is not here is in force when the workers have been relieved. */
 static const struct {
 	const char *name;
 	enum config_effect effect;
 } effects[] = {
-	{ "media_root",      CONFIG_RESTART },
-	{ "listen",          CONFIG_RESTART },
-	{ "rtp_ports",       CONFIG_RESTART },
-	{ "udp",             CONFIG_RESTART },
-	{ "user",            CONFIG_RESTART },
-	{ "group",           CONFIG_RESTART },
-	{ "workers",         CONFIG_RESTART },
-	{ "max_sessions",    CONFIG_RESTART },
-	{ "max_connections", CONFIG_RESTART },
-	{ "log_file",        CONFIG_RESTART },
-	{ "log_level",       CONFIG_AT_ONCE },
-	{ "stall_timeout",   CONFIG_AT_ONCE },
+	{ "workers",       CONFIG_NUMBER },
+	{ "log_level",     CONFIG_AT_ONCE },
+	{ "stall_timeout", CONFIG_AT_ONCE },
 };
 
 static const size_t value_size[] = {
@@ -200,8 +191,8 @@ config_effect(size_t row)
 }
 
 unsigned
-config_compare(const struct config *a, const struct config *b,
-    enum config_effect named, char *names, size_t names_size)
+config_compare(const struct config *a, const struct config *b, char *names,
+    size_t names_size)
 {
 	unsigned found = 0;
 	size_t used = 0;
@@ -211,25 +202,12 @@ config_compare(const struct config *a, const struct config *b,
 		if (value_equal(&config_rows[i], a, b))
 			continue;
 		found |= config_effect(i);
-		if (config_effect(i) != named || used >= names_size)
+		if (used >= names_size)
 			continue;
 		used += (size_t)snprintf(names + used, names_size - used,
 		    "%s%s", used == 0 ? "" : ", ", config_rows[i].name);
 	}
 	return found;
-}
-
-void
-config_take(struct config *into, const struct config *from, unsigned which)
-{
-	for (size_t i = 0; i < config_row_count; i++) {
-		const struct settings_row *row = &config_rows[i];
-
-		if ((config_effect(i) & which) != 0)
-			memcpy((char *)into + row->offset,
-			    (const char *)from + row->offset,
-			    value_size[row->type]);
-	}
 }
 
 /* --- checks that need more than a row --------------------------------------

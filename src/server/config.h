@@ -73,19 +73,16 @@ uint64_t config_connections(const struct config *config);
 /* What it takes for a changed setting to be in force; they add up as bits. */
 enum config_effect {
 	CONFIG_AT_ONCE = 1, /* the running processes are told */
-	CONFIG_WORKERS = 2, /* the workers are replaced */
-	CONFIG_RESTART = 4, /* the instance is stopped and started */
+	CONFIG_NUMBER = 2, /* workers come or go */
+	CONFIG_WORKERS = 4, /* workers are relieved */
 };
 enum config_effect config_effect(size_t row);
 
 /*
- * The effects, as bits, of what differs between A and B; the settings of effect
- * NAMED that differ go to NAMES, separated by ", ".
+ * The effects, as bits, of what differs between A and B, whose names go to
+ * NAMES, separated by ", ".
  */
 unsigned config_compare(const struct config *a, const struct config *b,
-    enum config_effect named, char *names, size_t names_size);
-/* Copy the settings whose effect is among EFFECTS. */
-void config_take(
-    struct config *into, const struct config *from, unsigned effects);
+    char *names, size_t names_size);
 
 #endif

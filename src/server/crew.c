@@ -32,17 +32,18 @@
 #define DEATHS_MAX 5 /* of a lane in ... */
 #define DEATHS_WITHIN_US (5 * US_PER_SECOND)
 #define OFTEN_DELAY_US US_PER_SECOND
+/* From fork until a relief is prepared. */
+#define RELIEF_US (5 * US_PER_SECOND)
 /* Between an order to end and SIGKILL. */
 #define RETIRE_US (5 * US_PER_SECOND)
 #define KILLED_LOOK_US (100 * US_PER_MS)
 
-struct crew_lane {
-	struct crew *crew;
-	uint32_t number;
+struct crew_member { /* a process */
+	struct crew_lane *lane;
 	pid_t pid; /* 0: none */
 	bool ready;
 	bool told_to_end; /* by us; its death is no news */
-	uint64_t forked_us;
+	uint64_t since_us; /* when it was forked, or the lane became its */
 
 	int channel; /* -1: none */
 	struct loop_watch watch;
@@ -51,11 +52,21 @@ struct crew_lane {
 	uint32_t give_cursor;
 	bool given;
 	unsigned orders; /* bit per enum fdstore_kind */
+	struct loop_timer kill_timer;
+};
+
+struct crew_lane {
+	struct crew *crew;
+	uint32_t number;
+	enum crew_state state;
+	struct crew_member members[2];
+	/* These two; the lane's records are the worker's. */
+	struct crew_member *worker, *relief;
 
 	unsigned early_deaths; /* in a row */
 	uint64_t deaths_us[DEATHS_MAX]; /* ring, of those that were ready */
 	unsigned death_at;
-	struct loop_timer fork_timer, kill_timer;
+	struct loop_timer fork_timer;
 };
 
 struct crew {
@@ -67,12 +78,11 @@ struct crew {
 	int log_fd; /* -1: none */
 	struct loop_timer watch_timer;
 	uint64_t watched_us;
-	uint32_t lane_count;
 	struct crew_lane lanes[TABLE_LANES_MAX];
 };
 
 static void lane_fork(struct crew_lane *lane);
-static void lane_ready(void *context, uint32_t events);
+static void lane_relief_is_prepared(struct crew_lane *lane);
 
 /* --- the child
  * ---------------------------------------------------------------- */
@@ -103,9 +113,10 @@ static void
 child_close(struct crew *crew, uint32_t lane)
 {
 	crew->birth.in_child(crew->birth.context);
-	for (uint32_t i = 0; i < crew->lane_count; i++)
-		if (crew->lanes[i].channel != -1)
-			close(crew->lanes[i].channel);
+	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++)
+		for (size_t k = 0; k < 2; k++)
+			if (crew->lanes[i].members[k].channel != -1)
+				close(crew->lanes[i].members[k].channel);
 	fdstore_free(crew->store);
 	crew->store = NULL;
 	if (crew->log_fd != -1)
@@ -136,17 +147,17 @@ child_run(struct crew *crew, uint32_t lane, int channel)
 		.config = crew->birth.config,
 		.table = crew->birth.table,
 		.lane = lane,
-		.media_root = resources->media_root,
+		.media_root = resources->lanes[lane].media_root,
 		.channel = channel,
-		.listener_count = resources->listener_count,
+		.listener_count = resources->shared.listener_count,
 		.hash_seed = crew->hash_seed,
 	};
 	char name[16];
 	int error;
 
-	memcpy(birth.pairs, resources->pairs[lane], sizeof(birth.pairs));
+	memcpy(birth.pairs, resources->lanes[lane].pairs, sizeof(birth.pairs));
 	for (unsigned i = 0; i < birth.listener_count; i++)
-		birth.listeners[i] = resources->listeners[i];
+		birth.listeners[i] = resources->shared.listeners[i].fd;
 	child_close(crew, lane);
 	snprintf(name, sizeof(name), "vodd worker %u", lane);
 	prctl(PR_SET_NAME, name, 0, 0, 0);
@@ -168,71 +179,106 @@ child_run(struct crew *crew, uint32_t lane, int channel)
 /* --- the channel
  * --------------------------------------------------------------- */
 static void
-lane_want_write(struct crew_lane *lane, bool wanted)
+member_want_write(struct crew_member *member, bool wanted)
 {
-	if (lane->wants_write == wanted || !lane->watch.added)
+	if (member->wants_write == wanted || !member->watch.added)
 		return;
-	lane->wants_write = wanted;
-	loop_modify(lane->crew->birth.loop, &lane->watch,
+	member->wants_write = wanted;
+	loop_modify(member->lane->crew->birth.loop, &member->watch,
 	    wanted ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 static int
-lane_send_order(struct crew_lane *lane, enum fdstore_kind kind)
+member_send_order(struct crew_member *member, enum fdstore_kind kind)
 {
-	const struct crew *crew = lane->crew;
+	const struct crew *crew = member->lane->crew;
 	const struct fdstore_message message = {
 		.kind = kind,
 		.connection = kind == FDSTORE_LOG ? crew->log_level : 0,
 	};
 
 	return fdstore_send(
-	    lane->channel, &message, kind == FDSTORE_LOG ? crew->log_fd : -1);
+	    member->channel, &message, kind == FDSTORE_LOG ? crew->log_fd : -1);
 }
 
-/* Send what can be sent now.  A dead worker's errors are seen by its death. */
+/*
+ * Send what can be sent now; to a relief that is nothing.  A dead worker's
+ * errors are seen by its death.
+ */
 static void
-lane_flush(struct crew_lane *lane)
+member_flush(struct crew_member *member)
 {
 	static const enum fdstore_kind order[] = { FDSTORE_LOG, FDSTORE_DRAIN,
-		FDSTORE_RETIRE, FDSTORE_STOP };
+		FDSTORE_UNDRAIN, FDSTORE_CLOSE, FDSTORE_RETIRE, FDSTORE_STOP };
+	struct crew_lane *lane = member->lane;
 	int error = 0;
 
-	if (lane->channel == -1)
+	if (member->channel == -1 || member != lane->worker)
 		return;
-	if (!lane->given) {
+	if (!member->given) {
 		error = fdstore_give(lane->crew->store, lane->number,
-		    lane->channel, &lane->give_cursor);
-		lane->given = error == 0;
+		    member->channel, &member->give_cursor);
+		member->given = error == 0;
 	}
+	if (error == 0)
+		error = fdstore_send_moved(
+		    lane->crew->store, lane->number, member->channel);
 	for (size_t i = 0; error == 0 && i < ARRAY_LENGTH(order); i++) {
-		if ((lane->orders & 1u << order[i]) == 0)
+		if ((member->orders & 1u << order[i]) == 0)
 			continue;
-		error = lane_send_order(lane, order[i]);
+		error = member_send_order(member, order[i]);
 		if (error == 0)
-			lane->orders &= ~(1u << order[i]);
+			member->orders &= ~(1u << order[i]);
 	}
-	lane_want_write(lane, error == -EAGAIN);
+	member_want_write(member, error == -EAGAIN);
 }
 
 static void
 lane_order(struct crew_lane *lane, enum fdstore_kind kind)
 {
-	if (lane->pid == 0)
+	if (lane->worker->pid == 0)
 		return;
-	lane->orders |= 1u << kind;
-	lane_flush(lane);
+	lane->worker->orders |= 1u << kind;
+	member_flush(lane->worker);
 }
 
 static void
-lane_heard(
-    struct crew_lane *lane, const struct fdstore_message *message, int fd)
+member_is_ready(struct crew_member *member)
 {
+	struct crew_lane *lane = member->lane;
 	struct crew *crew = lane->crew;
+
+	if (member->ready)
+		return;
+	member->ready = true;
+	lane->early_deaths = 0;
+	log_debug("master", "worker is ready lane=%u pid=%d", lane->number,
+	    (int)member->pid);
+	crew->birth.happened(crew->birth.context, lane->number, CREW_READY, "");
+}
+
+/* A connection that names another lane's session goes there. */
+static void
+member_moves(struct crew_member *member, const struct fdstore_message *message)
+{
+	struct crew_lane *lane = member->lane;
+	struct crew *crew = lane->crew;
+
+	if (fdstore_move(crew->store, lane->number, message->connection,
+		message->cookie, message->lane))
+		member_flush(crew->lanes[message->lane].worker);
+}
+
+static void
+member_heard(
+    struct crew_member *member, const struct fdstore_message *message, int fd)
+{
+	struct crew_lane *lane = member->lane;
+	struct fdstore *store = lane->crew->store;
 
 	switch (message->kind) {
 	case FDSTORE_PUT:
-		if (fdstore_put(crew->store, lane->number, message->connection,
+		if (fdstore_put(store, lane->number, message->connection,
 			message->cookie, fd) != 0)
 			log_error("master",
 			    "worker stored an unknown record lane=%u "
@@ -240,18 +286,18 @@ lane_heard(
 			    lane->number, message->connection);
 		break;
 	case FDSTORE_DROP:
-		fdstore_drop(crew->store, lane->number, message->connection,
-		    message->cookie);
+		fdstore_drop(
+		    store, lane->number, message->connection, message->cookie);
+		break;
+	case FDSTORE_MOVE:
+		member_moves(member, message);
+		break;
+	case FDSTORE_PREPARED:
+		if (member == lane->relief)
+			lane_relief_is_prepared(lane);
 		break;
 	case FDSTORE_READY:
-		if (lane->ready)
-			break;
-		lane->ready = true;
-		lane->early_deaths = 0;
-		log_debug("master", "worker is ready lane=%u pid=%d",
-		    lane->number, (int)lane->pid);
-		crew->birth.happened(
-		    crew->birth.context, lane->number, CREW_READY, "");
+		member_is_ready(member);
 		break;
 	default:
 		if (fd != -1)
@@ -261,19 +307,19 @@ lane_heard(
 
 /* False: nothing more will come. */
 static bool
-lane_read(struct crew_lane *lane)
+member_read(struct crew_member *member)
 {
 	struct fdstore_message message;
 	int fd, result;
 
 	for (;;) {
-		result = fdstore_receive(lane->channel, &message, &fd);
+		result = fdstore_receive(member->channel, &message, &fd);
 		if (result == 1)
-			lane_heard(lane, &message, fd);
+			member_heard(member, &message, fd);
 		else if (result == -EBADMSG)
 			log_error("master",
 			    "worker sent a message that is none lane=%u",
-			    lane->number);
+			    member->lane->number);
 		else
 			return result == -EAGAIN;
 	}
@@ -305,15 +351,16 @@ fork_again(void *context, uint64_t now_us)
 
 /* 0: at once. */
 static uint64_t
-successor_delay_us(struct crew_lane *lane, bool was_ready, uint64_t now_us)
+successor_delay_us(struct crew_lane *lane, uint64_t now_us)
 {
 	uint64_t *oldest;
 	bool often;
 
-	if (!was_ready)
-		return MIN_OF(EARLY_DELAY_US << MIN_OF(lane->early_deaths, 6u),
+	if (!lane->worker->ready)
+		return MIN_OF(
+		    EARLY_DELAY_US << MIN_OF(lane->early_deaths++, 6u),
 		    EARLY_DELAY_MAX_US);
-	if (lane->told_to_end)
+	if (lane->worker->told_to_end)
 		return 0;
 	oldest = &lane->deaths_us[lane->death_at];
 	often = *oldest != 0 && now_us - *oldest < DEATHS_WITHIN_US;
@@ -328,183 +375,277 @@ successor_delay_us(struct crew_lane *lane, bool was_ready, uint64_t now_us)
 }
 
 static void
-log_death(const struct crew_lane *lane, const char *how)
+log_death(const struct crew_member *member, const char *how)
 {
-	if (lane->told_to_end)
+	const struct crew_lane *lane = member->lane;
+
+	if (member->told_to_end)
 		log_debug("master",
 		    "worker has ended lane=%u pid=%d how=\"%s\"", lane->number,
-		    (int)lane->pid, how);
+		    (int)member->pid, how);
 	else
 		log_error("master",
 		    "worker died lane=%u pid=%d how=\"%s\" ready=%s "
 		    "descriptors=%" PRIu32,
-		    lane->number, (int)lane->pid, how,
-		    lane->ready ? "yes" : "no",
+		    lane->number, (int)member->pid, how,
+		    member->ready ? "yes" : "no",
 		    fdstore_count(lane->crew->store, lane->number));
 }
 
 static void
-lane_died(struct crew_lane *lane, int status)
+member_forget(struct crew_member *member)
+{
+	struct loop *loop = member->lane->crew->birth.loop;
+
+	loop_remove(loop, &member->watch);
+	close(member->channel);
+	member->channel = -1;
+	loop_timer_clear(loop, &member->kill_timer);
+	member->pid = 0;
+	member->ready = false;
+}
+
+/* The relief's turn has come: the lane is its. */
+static void
+lane_hand_over(struct crew_lane *lane)
+{
+	struct crew_member *next = lane->relief;
+
+	lane->relief = lane->worker;
+	lane->worker = next;
+	loop_timer_clear(lane->crew->birth.loop, &next->kill_timer);
+	next->since_us = clock_monotonic_us();
+	table_lane_set_pid(
+	    lane->crew->birth.table, lane->number, (int32_t)next->pid);
+	member_flush(next);
+}
+
+static void
+lane_succeed(struct crew_lane *lane, uint64_t delay_us)
 {
 	struct crew *crew = lane->crew;
-	bool was_ready;
-	uint64_t delay_us;
+
+	if (crew->ending)
+		return;
+	if (lane->relief->pid != 0 && !lane->relief->told_to_end)
+		lane_hand_over(lane);
+	else if (delay_us == 0)
+		lane_fork(lane);
+	else
+		loop_timer_set(crew->birth.loop, &lane->fork_timer,
+		    clock_monotonic_us() + delay_us, fork_again, lane);
+}
+
+/* What STATUS says of a worker that was told to close: its work is done. */
+static bool
+lane_is_empty(const struct crew_lane *lane, int status)
+{
+	return lane->state == CREW_CLOSING && !lane->worker->told_to_end &&
+	       status == 0;
+}
+
+static void
+worker_died(struct crew_lane *lane, int status)
+{
+	struct crew *crew = lane->crew;
+	struct crew_member *worker = lane->worker;
+	enum crew_event event;
+	uint64_t delay_us = 0;
 	char how[64];
 
 	/* To its end: what it stored there is the successor's. */
-	(void)lane_read(lane);
-	was_ready = lane->ready;
-	loop_remove(crew->birth.loop, &lane->watch);
-	close(lane->channel);
-	lane->channel = -1;
-	loop_timer_clear(crew->birth.loop, &lane->kill_timer);
+	(void)member_read(worker);
 	table_lane_set_pid(crew->birth.table, lane->number, 0);
+	describe_death(status, how, sizeof(how));
+	event = worker->ready ? CREW_DIED : CREW_DIED_EARLY;
+	if (lane_is_empty(lane, status)) {
+		event = CREW_CLOSED;
+		lane->state = CREW_IDLE;
+		fdstore_clear(crew->store, lane->number);
+	} else {
+		log_death(worker, how);
+		delay_us = successor_delay_us(lane, clock_monotonic_us());
+	}
+	member_forget(worker);
+	if (lane->state != CREW_IDLE)
+		lane_succeed(lane, delay_us);
+	crew->birth.happened(crew->birth.context, lane->number, event, how);
+}
+
+static void
+relief_died(struct crew_lane *lane, int status)
+{
+	struct crew *crew = lane->crew;
+	char how[64];
 
 	describe_death(status, how, sizeof(how));
-	log_death(lane, how);
-	delay_us = successor_delay_us(lane, was_ready, clock_monotonic_us());
-	if (!was_ready)
-		lane->early_deaths++;
-	lane->pid = 0;
-	lane->ready = false;
-	if (!crew->ending) {
-		if (delay_us == 0)
-			lane_fork(lane);
-		else
-			loop_timer_set(crew->birth.loop, &lane->fork_timer,
-			    clock_monotonic_us() + delay_us, fork_again, lane);
-	}
-	crew->birth.happened(crew->birth.context, lane->number,
-	    was_ready ? CREW_DIED : CREW_DIED_EARLY, how);
+	log_error("master", "relief died lane=%u pid=%d how=\"%s\"",
+	    lane->number, (int)lane->relief->pid, how);
+	member_forget(lane->relief);
+	crew->birth.happened(
+	    crew->birth.context, lane->number, CREW_RELIEF_DIED, how);
+}
+
+static void
+member_died(struct crew_member *member, int status)
+{
+	if (member == member->lane->worker)
+		worker_died(member->lane, status);
+	else
+		relief_died(member->lane, status);
+}
+
+static struct crew_member *
+member_of_pid(struct crew *crew, pid_t pid)
+{
+	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++)
+		for (size_t k = 0; k < 2; k++)
+			if (crew->lanes[i].members[k].pid == pid)
+				return &crew->lanes[i].members[k];
+	return NULL; /* one that was given up */
 }
 
 void
 crew_reap(struct crew *crew)
 {
+	struct crew_member *member;
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		for (uint32_t i = 0; i < crew->lane_count; i++) {
-			if (crew->lanes[i].pid != pid)
-				continue;
-			lane_died(&crew->lanes[i], status);
-			break;
-		}
-	}
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if ((member = member_of_pid(crew, pid)) != NULL)
+			member_died(member, status);
 }
 
 static void
 look_at_killed(void *context, uint64_t now_us)
 {
-	struct crew_lane *lane = context;
+	struct crew_member *member = context;
 
-	crew_reap(lane->crew);
+	crew_reap(member->lane->crew);
 	/* A successor's timer is another one. */
-	if (lane->pid == 0 || loop_timer_is_set(&lane->kill_timer) ||
-	    !lane->told_to_end)
+	if (member->pid == 0 || loop_timer_is_set(&member->kill_timer) ||
+	    !member->told_to_end)
 		return;
 	/* A reader thread in a stalled file system keeps it from being reaped.
 	 */
-	if (process_is_dead(lane->pid))
-		lane_died(lane, -1);
+	if (process_is_dead(member->pid))
+		member_died(member, -1);
 	else
-		loop_timer_set(lane->crew->birth.loop, &lane->kill_timer,
-		    now_us + KILLED_LOOK_US, look_at_killed, lane);
+		loop_timer_set(member->lane->crew->birth.loop,
+		    &member->kill_timer, now_us + KILLED_LOOK_US,
+		    look_at_killed, member);
 }
 
 static void
-lane_kill(struct crew_lane *lane)
+member_kill(struct crew_member *member)
 {
-	lane->told_to_end = true;
-	kill(lane->pid, SIGKILL);
-	loop_timer_set(lane->crew->birth.loop, &lane->kill_timer,
-	    clock_monotonic_us() + KILLED_LOOK_US, look_at_killed, lane);
+	member->told_to_end = true;
+	kill(member->pid, SIGKILL);
+	loop_timer_set(member->lane->crew->birth.loop, &member->kill_timer,
+	    clock_monotonic_us() + KILLED_LOOK_US, look_at_killed, member);
 }
 
 static void
 kill_late(void *context, uint64_t now_us)
 {
-	struct crew_lane *lane = context;
+	struct crew_member *member = context;
 
 	(void)now_us;
-	log_error("master", "worker does not end, killed lane=%u pid=%d",
-	    lane->number, (int)lane->pid);
-	lane_kill(lane);
+	log_error("master", "%s, killed lane=%u pid=%d",
+	    member == member->lane->relief ? "relief is not prepared in time"
+					   : "worker does not end",
+	    member->lane->number, (int)member->pid);
+	member_kill(member);
+}
+
+static void
+kill_in(struct crew_member *member, uint64_t delay_us)
+{
+	loop_timer_set(member->lane->crew->birth.loop, &member->kill_timer,
+	    clock_monotonic_us() + delay_us, kill_late, member);
 }
 
 /* --- life
  * ------------------------------------------------------------------------ */
 static void
-lane_ready(void *context, uint32_t events)
+member_called(void *context, uint32_t events)
 {
-	struct crew_lane *lane = context;
+	struct crew_member *member = context;
 
 	if ((events & (uint32_t)EPOLLOUT) != 0)
-		lane_flush(lane);
-	if ((events & ~(uint32_t)EPOLLOUT) == 0 || lane_read(lane))
+		member_flush(member);
+	if ((events & ~(uint32_t)EPOLLOUT) == 0 || member_read(member))
 		return;
 	/* Mostly it is dying; one that only closed its channel is lost too. */
-	loop_remove(lane->crew->birth.loop, &lane->watch);
-	if (lane->told_to_end)
-		lane_kill(lane); /* its last act; only to look after it */
-	else if (!loop_timer_is_set(&lane->kill_timer))
-		loop_timer_set(lane->crew->birth.loop, &lane->kill_timer,
-		    clock_monotonic_us() + RETIRE_US, kill_late, lane);
+	loop_remove(member->lane->crew->birth.loop, &member->watch);
+	if (member->told_to_end)
+		member_kill(member); /* its last act; only to look after it */
+	else if (!loop_timer_is_set(&member->kill_timer))
+		kill_in(member, RETIRE_US);
 }
 
 static void
-fork_later(struct crew_lane *lane, int error)
+member_begin(struct crew_member *member, pid_t pid, int channel)
 {
-	log_error("master", "cannot fork a worker lane=%u: %s", lane->number,
-	    strerror(error));
-	loop_timer_set(lane->crew->birth.loop, &lane->fork_timer,
-	    clock_monotonic_us() + OFTEN_DELAY_US, fork_again, lane);
-}
-
-static void
-lane_begin(struct crew_lane *lane, pid_t pid, int channel)
-{
+	struct crew_lane *lane = member->lane;
 	struct crew *crew = lane->crew;
 
-	lane->pid = pid;
-	lane->channel = channel;
-	lane->ready = lane->told_to_end = lane->wants_write = false;
-	lane->forked_us = clock_monotonic_us();
-	lane->give_cursor = 0;
-	lane->given = false;
-	lane->orders = crew->draining ? 1u << FDSTORE_DRAIN : 0;
-	table_lane_set_pid(crew->birth.table, lane->number, pid);
-	loop_add(
-	    crew->birth.loop, &lane->watch, channel, EPOLLIN, lane_ready, lane);
-	lane_flush(lane);
+	member->pid = pid;
+	member->channel = channel;
+	member->ready = member->told_to_end = member->wants_write = false;
+	member->since_us = clock_monotonic_us();
+	member->give_cursor = 0;
+	member->given = false;
+	member->orders =
+	    (crew->draining ? 1u << FDSTORE_DRAIN : 0) |
+	    (lane->state == CREW_CLOSING ? 1u << FDSTORE_CLOSE : 0);
+	loop_add(crew->birth.loop, &member->watch, channel, EPOLLIN,
+	    member_called, member);
 }
 
-static void
-lane_fork(struct crew_lane *lane)
+static int
+member_fork(struct crew_member *member)
 {
+	struct crew_lane *lane = member->lane;
 	int ends[2], error;
 	pid_t pid;
 
-	if (lane->crew->ending)
-		return;
-	if ((error = sock_seqpacket_pair(ends)) != 0) {
-		fork_later(lane, -error);
-		return;
-	}
+	if ((error = sock_seqpacket_pair(ends)) != 0)
+		return error;
 	fflush(NULL);
 	if ((pid = fork()) == 0) {
 		close(ends[0]);
 		child_run(lane->crew, lane->number, ends[1]);
 	}
-	error = errno;
+	error = -errno;
 	close(ends[1]);
 	if (pid == -1) {
 		close(ends[0]);
-		fork_later(lane, error);
+		return error;
+	}
+	member_begin(member, pid, ends[0]);
+	return 0;
+}
+
+static void
+lane_fork(struct crew_lane *lane)
+{
+	struct crew *crew = lane->crew;
+	int error;
+
+	if (crew->ending)
+		return;
+	if ((error = member_fork(lane->worker)) != 0) {
+		log_error("master", "cannot fork a worker lane=%u: %s",
+		    lane->number, strerror(-error));
+		loop_timer_set(crew->birth.loop, &lane->fork_timer,
+		    clock_monotonic_us() + OFTEN_DELAY_US, fork_again, lane);
 		return;
 	}
-	lane_begin(lane, pid, ends[0]);
+	table_lane_set_pid(
+	    crew->birth.table, lane->number, (int32_t)lane->worker->pid);
+	member_flush(lane->worker);
 }
 
 /* The counters of a lane go on, so the last heartbeat may be a predecessor's.
@@ -513,20 +654,21 @@ static void
 lane_watch(struct crew_lane *lane, uint64_t now_us)
 {
 	const struct crew *crew = lane->crew;
+	struct crew_member *worker = lane->worker;
 	uint64_t beat_us;
 
-	if (lane->pid == 0 || lane->told_to_end)
+	if (worker->pid == 0 || worker->told_to_end)
 		return;
 	beat_us =
 	    table_counter(crew->birth.table, lane->number, TABLE_HEARTBEAT_US);
-	beat_us = MAX_OF(beat_us, lane->forked_us);
+	beat_us = MAX_OF(beat_us, worker->since_us);
 	if (now_us < beat_us ||
 	    now_us - beat_us <= crew->birth.config->stall_timeout_us)
 		return;
 	log_error("master",
 	    "worker hangs, killed lane=%u pid=%d silent_ms=%" PRIu64,
-	    lane->number, (int)lane->pid, (now_us - beat_us) / US_PER_MS);
-	lane_kill(lane);
+	    lane->number, (int)worker->pid, (now_us - beat_us) / US_PER_MS);
+	member_kill(worker);
 }
 
 static void
@@ -540,7 +682,7 @@ watch_all(void *context, uint64_t now_us)
 	(void)now_us;
 	/* When we were stopped ourselves, so were they: give them a turn. */
 	if (asked_us - crew->watched_us < 2 * pause_us + US_PER_SECOND)
-		for (uint32_t i = 0; i < crew->lane_count; i++)
+		for (uint32_t i = 0; i < TABLE_LANES_MAX; i++)
 			lane_watch(&crew->lanes[i], asked_us);
 	crew->watched_us = asked_us;
 	loop_timer_set(crew->birth.loop, &crew->watch_timer,
@@ -549,10 +691,22 @@ watch_all(void *context, uint64_t now_us)
 
 /* --- the whole
  * -------------------------------------------------------------------- */
+static void
+lane_init(struct crew_lane *lane, struct crew *crew, uint32_t number)
+{
+	lane->crew = crew;
+	lane->number = number;
+	lane->worker = &lane->members[0];
+	lane->relief = &lane->members[1];
+	for (size_t k = 0; k < 2; k++) {
+		lane->members[k].lane = lane;
+		lane->members[k].channel = -1;
+	}
+}
+
 int
 crew_new(const struct crew_birth *birth, struct crew **out)
 {
-	struct table_limits limits;
 	struct crew *crew;
 	int error;
 
@@ -560,15 +714,10 @@ crew_new(const struct crew_birth *birth, struct crew **out)
 		return -ENOMEM;
 	crew->birth = *birth;
 	crew->log_fd = -1;
-	crew->lane_count = birth->resources->lane_count;
-	for (uint32_t i = 0; i < crew->lane_count; i++) {
-		crew->lanes[i].crew = crew;
-		crew->lanes[i].number = i;
-		crew->lanes[i].channel = -1;
-	}
-	resources_table_limits(birth->config, &limits);
-	error = fdstore_new(
-	    crew->lane_count, limits.lane_connections, &crew->store);
+	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++)
+		lane_init(&crew->lanes[i], crew, i);
+	error = fdstore_new(TABLE_LANES_MAX,
+	    table_capacity(birth->table, TABLE_CONNECTION), &crew->store);
 	if (error == 0 && getrandom(&crew->hash_seed, sizeof(crew->hash_seed),
 			      0) != (ssize_t)sizeof(crew->hash_seed))
 		error = -EIO;
@@ -580,20 +729,24 @@ crew_new(const struct crew_birth *birth, struct crew **out)
 	return 0;
 }
 
+static void
+lane_free(struct crew_lane *lane)
+{
+	struct loop *loop = lane->crew->birth.loop;
+
+	loop_timer_clear(loop, &lane->fork_timer);
+	for (size_t k = 0; k < 2; k++)
+		if (lane->members[k].channel != -1)
+			member_forget(&lane->members[k]);
+}
+
 void
 crew_free(struct crew *crew)
 {
 	if (crew == NULL)
 		return;
-	for (uint32_t i = 0; i < crew->lane_count; i++) {
-		struct crew_lane *lane = &crew->lanes[i];
-
-		loop_timer_clear(crew->birth.loop, &lane->fork_timer);
-		loop_timer_clear(crew->birth.loop, &lane->kill_timer);
-		loop_remove(crew->birth.loop, &lane->watch);
-		if (lane->channel != -1)
-			close(lane->channel);
-	}
+	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++)
+		lane_free(&crew->lanes[i]);
 	loop_timer_clear(crew->birth.loop, &crew->watch_timer);
 	if (crew->log_fd != -1)
 		close(crew->log_fd);
@@ -604,8 +757,6 @@ crew_free(struct crew *crew)
 void
 crew_start(struct crew *crew)
 {
-	for (uint32_t i = 0; i < crew->lane_count; i++)
-		lane_fork(&crew->lanes[i]);
 	crew->watched_us = clock_monotonic_us();
 	loop_timer_set(crew->birth.loop, &crew->watch_timer, crew->watched_us,
 	    watch_all, crew);
@@ -616,8 +767,9 @@ crew_alive(const struct crew *crew)
 {
 	unsigned count = 0;
 
-	for (uint32_t i = 0; i < crew->lane_count; i++)
-		count += crew->lanes[i].pid != 0;
+	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++)
+		for (size_t k = 0; k < 2; k++)
+			count += crew->lanes[i].members[k].pid != 0;
 	return count;
 }
 
@@ -626,8 +778,9 @@ crew_ready(const struct crew *crew)
 {
 	unsigned count = 0;
 
-	for (uint32_t i = 0; i < crew->lane_count; i++)
-		count += crew->lanes[i].ready;
+	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++)
+		count += crew->lanes[i].state == CREW_SERVED &&
+			 crew->lanes[i].worker->ready;
 	return count;
 }
 
@@ -636,34 +789,103 @@ crew_descriptors(const struct crew *crew)
 {
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < crew->lane_count; i++)
+	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++)
 		count += fdstore_count(crew->store, i);
 	return count;
+}
+
+/* --- lanes
+ * ------------------------------------------------------------------------ */
+enum crew_state
+crew_state(const struct crew *crew, uint32_t lane)
+{
+	return crew->lanes[lane].state;
+}
+
+void
+crew_open(struct crew *crew, uint32_t number)
+{
+	struct crew_lane *lane = &crew->lanes[number];
+
+	lane->state = CREW_SERVED;
+	lane->early_deaths = 0;
+	lane_fork(lane);
 }
 
 static void
 lane_end(struct crew_lane *lane, enum fdstore_kind kind)
 {
-	if (lane->pid == 0)
+	if (lane->worker->pid == 0)
 		return;
-	lane->told_to_end = true;
+	lane->worker->told_to_end = true;
 	lane_order(lane, kind);
-	loop_timer_set(lane->crew->birth.loop, &lane->kill_timer,
-	    clock_monotonic_us() + RETIRE_US, kill_late, lane);
+	kill_in(lane->worker, RETIRE_US);
+}
+
+/* From here on the worker's end is an ordinary one, to be succeeded. */
+static void
+lane_relief_is_prepared(struct crew_lane *lane)
+{
+	loop_timer_clear(lane->crew->birth.loop, &lane->relief->kill_timer);
+	if (!lane->worker->told_to_end)
+		lane_end(lane, FDSTORE_RETIRE);
+}
+
+int
+crew_relieve(struct crew *crew, uint32_t number)
+{
+	struct crew_lane *lane = &crew->lanes[number];
+	enum crew_state before = lane->state;
+	int error;
+
+	if (lane->relief->pid != 0)
+		return -EBUSY;
+	lane->state = CREW_SERVED;
+	if (lane->worker->pid == 0) {
+		loop_timer_clear(crew->birth.loop, &lane->fork_timer);
+		lane_fork(lane);
+		return 0;
+	}
+	if ((error = member_fork(lane->relief)) != 0) {
+		lane->state = before;
+		return error;
+	}
+	kill_in(lane->relief, RELIEF_US);
+	return 0;
+}
+
+bool
+crew_is_relieving(const struct crew *crew, uint32_t lane)
+{
+	return crew->lanes[lane].relief->pid != 0;
 }
 
 void
-crew_replace(struct crew *crew, uint32_t lane)
+crew_close(struct crew *crew, uint32_t lane)
 {
-	lane_end(&crew->lanes[lane], FDSTORE_RETIRE);
+	crew->lanes[lane].state = CREW_CLOSING;
+	lane_order(&crew->lanes[lane], FDSTORE_CLOSE);
 }
 
+/* --- all of them
+ * ------------------------------------------------------------------ */
 void
-crew_drain(struct crew *crew)
+crew_drain(struct crew *crew, bool draining)
 {
-	crew->draining = true;
-	for (uint32_t i = 0; i < crew->lane_count; i++)
-		lane_order(&crew->lanes[i], FDSTORE_DRAIN);
+	const enum fdstore_kind now =
+	    draining ? FDSTORE_DRAIN : FDSTORE_UNDRAIN;
+	const enum fdstore_kind before =
+	    draining ? FDSTORE_UNDRAIN : FDSTORE_DRAIN;
+
+	crew->draining = draining;
+	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++) {
+		struct crew_lane *lane = &crew->lanes[i];
+
+		for (size_t k = 0; k < 2; k++)
+			lane->members[k].orders &= ~(1u << before);
+		lane->relief->orders |= 1u << now;
+		lane_order(lane, now);
+	}
 }
 
 void
@@ -675,23 +897,30 @@ crew_log(struct crew *crew, uint32_t level, int fd)
 			close(crew->log_fd);
 		crew->log_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	}
-	for (uint32_t i = 0; i < crew->lane_count; i++)
+	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++) {
+		crew->lanes[i].relief->orders |= 1u << FDSTORE_LOG;
 		lane_order(&crew->lanes[i], FDSTORE_LOG);
+	}
 }
 
 void
 crew_stop(struct crew *crew)
 {
 	crew->ending = true;
-	for (uint32_t i = 0; i < crew->lane_count; i++)
+	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++) {
+		/* A relief has nobody to say goodbye to. */
+		if (crew->lanes[i].relief->pid != 0)
+			member_kill(crew->lanes[i].relief);
 		lane_end(&crew->lanes[i], FDSTORE_STOP);
+	}
 }
 
 void
 crew_kill(struct crew *crew)
 {
 	crew->ending = true;
-	for (uint32_t i = 0; i < crew->lane_count; i++)
-		if (crew->lanes[i].pid != 0)
-			lane_kill(&crew->lanes[i]);
+	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++)
+		for (size_t k = 0; k < 2; k++)
+			if (crew->lanes[i].members[k].pid != 0)
+				member_kill(&crew->lanes[i].members[k]);
 }

@@ -194,6 +194,19 @@ fdstore_send_moved(struct fdstore *store, uint32_t lane, int channel)
 	return 0;
 }
 
+void
+fdstore_clear(struct fdstore *store, uint32_t lane_number)
+{
+	struct fdstore_lane *lane = &store->lanes[lane_number];
+
+	for (uint32_t i = 0; i < lane->end; i++) {
+		if (lane->stored[i].fd != -1)
+			close(lane->stored[i].fd);
+		lane->stored[i].fd = -1;
+	}
+	lane->count = 0;
+}
+
 uint32_t
 fdstore_count(const struct fdstore *store, uint32_t lane)
 {

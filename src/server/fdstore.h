@@ -75,6 +75,7 @@ bool fdstore_move(struct fdstore *store, uint32_t lane, uint32_t connection,
  * 0, or as that.
  */
 int fdstore_send_moved(struct fdstore *store, uint32_t lane, int channel);
+void fdstore_clear(struct fdstore *store, uint32_t lane); /* closes all */
 uint32_t fdstore_count(const struct fdstore *store, uint32_t lane);
 /* Calls EACH for every stored descriptor of LANE. */
 void fdstore_each(struct fdstore *store, uint32_t lane,

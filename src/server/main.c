@@ -213,14 +213,13 @@ print_sizes(const struct options *options, const struct config *config)
 	resources_table_limits(&fitted, &limits);
 	printf("# instance %s\n", options->instance);
 	printf("#   workers      %" PRIu32 "\n", limits.lanes);
-	printf("#   sessions     %" PRIu64 ", of one worker %" PRIu32 "\n",
-	    fitted.max_sessions, limits.lane_sessions);
-	printf("#   connections  %" PRIu64 ", of one worker %" PRIu32 "\n",
-	    config_connections(&fitted), limits.lane_connections);
+	printf("#   sessions     %" PRIu64 "\n", fitted.max_sessions);
+	printf("#   connections  %" PRIu64 "\n", config_connections(&fitted));
 	/* A lane may hold more than its share, so this is not all lanes full.
 	 */
 	one_lane = limits;
 	one_lane.lanes = 1;
+	one_lane.spare_lanes = 0;
 	one_lane.lane_sessions = one_lane.lane_titles =
 	    (uint32_t)fitted.max_sessions;
 	one_lane.lane_connections = (uint32_t)config_connections(&fitted);
@@ -383,7 +382,7 @@ prepare(const struct options *options, struct config *config,
 	}
 	if (note[0] != '\0')
 		log_warning("master", "%s", note);
-	if (resources_open(config, resources, error) != 0)
+	if (resources_open(config, config_lanes(config), resources, error) != 0)
 		goto fail;
 	return 0;
 

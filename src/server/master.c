@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The instance as a whole: its states, its signals, reload, and what it says
- * about itself (status file, table header, service manager).  Single processes
- * are the crew's work; what clients say is read by workers only.
+ * The instance as a whole: its states, its signals, and what it says about
+ * itself (status file, table header, service manager).  Single processes are
+ * the crew's work, what changes in a reload that of reload; what clients say is
+ * read by workers only.
  */
 #include "server/master.h"
 
@@ -21,14 +22,13 @@
 #include "server/crew.h"
 #include "server/notify.h"
 #include "server/process.h"
+#include "server/reload.h"
 #include "table/table.h"
 
 #define DRAIN_US (60 * US_PER_SECOND)
 #define DRAIN_LOOK_US (100 * US_PER_MS)
 /* The crew kills after 5 s; what the kernel does not end then is left. */
 #define STOP_US (10 * US_PER_SECOND)
-/* Of one worker, in a reload; the crew goes on trying. */
-#define RELOAD_EARLY_DEATHS 3
 /* A heartbeat younger than this belongs to a living worker. */
 #define FRESH_US (10 * US_PER_SECOND)
 
@@ -42,23 +42,16 @@ enum master_state {
 static const char *const state_names[MASTER_STATE_COUNT] = { "starting",
 	"serving", "draining", "stopping" };
 
-struct reload { /* workers are replaced one after the other */
-	bool active, again;
-	uint32_t lane;
-	unsigned early_deaths; /* of that lane */
-	unsigned failed; /* lanes whose worker did not come up */
-	char message[SETTINGS_ERROR_MAX];
-};
-
 struct master {
 	const struct master_birth *birth;
-	struct config asked, config;
+	struct reload_terms terms;
 	enum master_state state;
 	struct instance_status status;
 	struct loop *loop;
 	struct table *table;
 	struct crew *crew;
-	struct reload reload;
+	struct reload *reload;
+	bool reload_again;
 	struct loop_timer watchdog, drain, stop;
 	uint64_t drain_until_us, watchdog_us;
 	int ready_pipe, result;
@@ -109,14 +102,14 @@ static void
 say_ready(struct master *master)
 {
 	const struct instance *instance = master->birth->instance;
+	uint32_t workers = config_lanes(&master->terms.config);
 
 	log_info("master",
 	    "serving instance=%s listen=\"%s\" workers=%u table=%s root=%s",
-	    instance->name, master->status.listen,
-	    master->birth->resources->lane_count, instance->table,
-	    master->config.media_root);
-	notify_ready("serving on %s with %u workers", master->status.listen,
-	    master->birth->resources->lane_count);
+	    instance->name, master->status.listen, workers, instance->table,
+	    master->terms.config.media_root);
+	notify_ready(
+	    "serving on %s with %u workers", master->status.listen, workers);
 	if (master->ready_pipe == -1)
 		return;
 	(void)!write(master->ready_pipe, "R", 1);
@@ -153,7 +146,7 @@ master_stop(struct master *master, int result, const char *why)
 	}
 	log_info("master", "stopping: %s", why);
 	master->result = result;
-	master->reload.active = false;
+	reload_stop(master->reload);
 	loop_timer_clear(master->loop, &master->drain);
 	master_enter(master, MASTER_STOPPING);
 	notify_stopping();
@@ -192,138 +185,58 @@ master_drain(struct master *master)
 	master_enter(master, MASTER_DRAINING);
 	notify_status("draining");
 	master->drain_until_us = clock_monotonic_us() + DRAIN_US;
-	crew_drain(master->crew);
+	crew_drain(master->crew, true);
 	loop_timer_set(master->loop, &master->drain, 0, look_at_drain, master);
 }
 
 /* --- reload
  * --------------------------------------------------------------------- */
-static void reload_begin(struct master *master);
+static void
+begin_reload(struct master *master)
+{
+	master->status.reloads_begun++;
+	notify_reloading();
+	publish(master);
+	reload_begin(master->reload);
+}
 
 static void
-reload_finish(struct master *master, enum instance_outcome outcome)
+reload_has_finished(
+    void *context, enum instance_outcome outcome, const char *message)
 {
+	struct master *master = context;
 	struct instance_status *status = &master->status;
 
-	if (master->reload.failed != 0)
-		snprintf(status->message, sizeof(status->message),
-		    "%.400s; %u workers did not come up, see the log",
-		    master->reload.message, master->reload.failed);
-	else
-		snprintf(status->message, sizeof(status->message), "%s",
-		    master->reload.message);
+	snprintf(status->message, sizeof(status->message), "%s", message);
+	resources_listen_text(&master->birth->resources->shared, status->listen,
+	    sizeof(status->listen));
 	status->outcome = outcome;
 	status->reloads_done = status->reloads_begun;
 	if (outcome == INSTANCE_APPLIED || outcome == INSTANCE_FAILED)
 		status->generation++;
-	master->reload.active = false;
 	publish(master);
 	if (outcome == INSTANCE_REFUSED)
-		log_error("master", "reload refused: %s", status->message);
+		log_error("master", "reload refused: %s", message);
 	else
 		log_info("master", "reloaded generation=%" PRIu64 ": %s",
-		    status->generation, status->message);
-	notify_ready(
-	    "serving on %s; last reload: %s", status->listen, status->message);
-	if (master->reload.again) {
-		master->reload.again = false;
-		reload_begin(master);
+		    status->generation, message);
+	notify_ready("serving on %s; last reload: %s", status->listen, message);
+	if (master->reload_again) {
+		master->reload_again = false;
+		begin_reload(master);
 	}
-}
-
-static void
-reload_next_lane(struct master *master)
-{
-	struct reload *reload = &master->reload;
-
-	reload->early_deaths = 0;
-	if (++reload->lane == master->birth->resources->lane_count)
-		reload_finish(master,
-		    reload->failed == 0 ? INSTANCE_APPLIED : INSTANCE_FAILED);
-	else
-		crew_replace(master->crew, reload->lane);
-}
-
-static void
-reload_happened(struct master *master, uint32_t lane, enum crew_event event)
-{
-	struct reload *reload = &master->reload;
-
-	if (!reload->active || lane != reload->lane)
-		return;
-	if (event == CREW_DIED_EARLY &&
-	    ++reload->early_deaths == RELOAD_EARLY_DEATHS) {
-		reload->failed++;
-		reload_next_lane(master);
-	} else if (event == CREW_READY) {
-		reload_next_lane(master);
-	}
-}
-
-/* What changed is in force now but for what needs workers replaced. */
-static void
-reload_apply(struct master *master, const struct config *wanted)
-{
-	const unsigned now = CONFIG_AT_ONCE | CONFIG_WORKERS;
-
-	config_take(&master->asked, wanted, now);
-	config_take(&master->config, wanted, now);
-	log_set_level((enum log_level)master->config.log_level);
-	crew_log(master->crew, (uint32_t)master->config.log_level, -1);
-	table_set_maxima(master->table, master->config.max_bandwidth_bps,
-	    master->config.max_sessions);
-}
-
-/*
- * The sessions of a replaced worker end, so nobody is replaced unless a
- * setting changed that workers live by.
- */
-static void
-reload_begin(struct master *master)
-{
-	struct reload *reload = &master->reload;
-	char names[200], changed[240], error[SETTINGS_ERROR_MAX];
-	struct config wanted;
-	unsigned effects;
-
-	if (reload->active) {
-		reload->again = true;
-		return;
-	}
-	*reload = (struct reload){ .active = true };
-	master->status.reloads_begun++;
-	notify_reloading();
-	publish(master);
-	if (config_load(master->birth->source, &wanted, error) != 0) {
-		snprintf(reload->message, sizeof(reload->message), "%s", error);
-		reload_finish(master, INSTANCE_REFUSED);
-		return;
-	}
-	config_compare(
-	    &master->asked, &wanted, CONFIG_WORKERS, changed, sizeof(changed));
-	effects = config_compare(
-	    &master->asked, &wanted, CONFIG_RESTART, names, sizeof(names));
-	snprintf(reload->message, sizeof(reload->message), "%s%s%s%s",
-	    (effects & CONFIG_WORKERS) != 0   ? "workers replaced because of "
-	    : (effects & CONFIG_AT_ONCE) != 0 ? "applied, sessions go on"
-					      : "nothing to apply",
-	    changed, names[0] != '\0' ? "; needs a restart: " : "", names);
-	reload_apply(master, &wanted);
-	if ((effects & CONFIG_WORKERS) != 0)
-		crew_replace(master->crew, reload->lane);
-	else
-		reload_finish(master,
-		    effects == 0 ? INSTANCE_UNCHANGED : INSTANCE_APPLIED);
 }
 
 static void
 master_reload(struct master *master)
 {
-	if (master->state == MASTER_SERVING)
-		reload_begin(master);
-	else
+	if (master->state != MASTER_SERVING)
 		log_warning(
 		    "master", "no reload while %s", state_names[master->state]);
+	else if (reload_is_active(master->reload))
+		master->reload_again = true;
+	else
+		begin_reload(master);
 }
 
 /* --- what happens
@@ -341,11 +254,15 @@ crew_event(void *context, uint32_t lane, enum crew_event event, const char *how)
 		crew_kill(master->crew);
 	} else if (master->state == MASTER_STARTING &&
 		   crew_ready(master->crew) ==
-		       master->birth->resources->lane_count) {
+		       config_lanes(&master->terms.config)) {
 		master_enter(master, MASTER_SERVING);
 		say_ready(master);
 	}
-	reload_happened(master, lane, event);
+	if (event == CREW_CLOSED) {
+		log_info("master", "worker has closed lane=%u", lane);
+		resources_close_lane(master->birth->resources, lane);
+	}
+	reload_happened(master->reload, lane, event, how);
 	end_when_alone(master);
 }
 
@@ -356,12 +273,12 @@ reopen_log(struct master *master)
 
 	if (error != 0) {
 		log_error("master", "cannot reopen the log file=%s: %s",
-		    master->config.log_file, strerror(-error));
+		    master->terms.config.log_file, strerror(-error));
 		return;
 	}
 	log_info("master", "log reopened");
-	crew_log(
-	    master->crew, (uint32_t)master->config.log_level, log_descriptor());
+	crew_log(master->crew, (uint32_t)master->terms.config.log_level,
+	    log_descriptor());
 }
 
 static void
@@ -414,6 +331,7 @@ in_child(void *context)
 	struct master *master = context;
 
 	instance_forget(master->birth->instance);
+	reload_in_child(master->reload);
 	if (master->ready_pipe != -1)
 		close(master->ready_pipe);
 	master->ready_pipe = -1;
@@ -480,9 +398,9 @@ create_table(struct master *master)
 	struct table_limits limits;
 	int error;
 
-	resources_table_limits(&master->config, &limits);
+	resources_table_limits(&master->terms.config, &limits);
 	error = table_create(instance->table, &limits,
-	    master->birth->privileges->table_group, &master->table);
+	    master->terms.privileges.table_group, &master->table);
 	if (error == -ENOSPC)
 		complain(master,
 		    "table %s: no space in /dev/shm; lower max_sessions",
@@ -517,16 +435,33 @@ open_crew(struct master *master)
 {
 	const struct crew_birth birth = {
 		.loop = master->loop,
-		.config = &master->config,
+		.config = &master->terms.config,
 		.table = master->table,
 		.resources = master->birth->resources,
-		.privileges = master->birth->privileges,
+		.privileges = &master->terms.privileges,
 		.happened = crew_event,
 		.in_child = in_child,
 		.context = master,
 	};
 
 	return crew_new(&birth, &master->crew);
+}
+
+static int
+open_reload(struct master *master)
+{
+	const struct reload_birth birth = {
+		.source = master->birth->source,
+		.loop = master->loop,
+		.crew = master->crew,
+		.table = master->table,
+		.terms = &master->terms,
+		.resources = master->birth->resources,
+		.finished = reload_has_finished,
+		.context = master,
+	};
+
+	return reload_new(&birth, &master->reload);
 }
 
 static int
@@ -538,15 +473,16 @@ master_open(struct master *master)
 		return error;
 	if ((error = create_table(master)) != 0)
 		return error;
-	resources_listen_text(master->birth->resources, master->status.listen,
-	    sizeof(master->status.listen));
-	if ((error = privileges_limit_master(master->birth->privileges)) != 0) {
+	resources_listen_text(&master->birth->resources->shared,
+	    master->status.listen, sizeof(master->status.listen));
+	if ((error = privileges_limit_master(&master->terms.privileges)) != 0) {
 		complain(
 		    master, "cannot give up privileges: %s", strerror(-error));
 		return error;
 	}
 	if ((error = open_loop(master)) != 0 ||
-	    (error = open_crew(master)) != 0)
+	    (error = open_crew(master)) != 0 ||
+	    (error = open_reload(master)) != 0)
 		complain(master, "%s", strerror(-error));
 	return error;
 }
@@ -554,6 +490,7 @@ master_open(struct master *master)
 static void
 master_close(struct master *master)
 {
+	reload_free(master->reload);
 	crew_free(master->crew);
 	loop_free(master->loop);
 	if (master->table != NULL) {
@@ -574,8 +511,9 @@ master_run(const struct master_birth *birth)
 	if ((master = calloc(1, sizeof(*master))) == NULL)
 		return 1;
 	master->birth = birth;
-	master->asked = *birth->asked;
-	master->config = *birth->config;
+	master->terms = (struct reload_terms){ .asked = *birth->asked,
+		.config = *birth->config,
+		.privileges = *birth->privileges };
 	master->ready_pipe = birth->ready_pipe;
 	master->status.generation = 1;
 
@@ -585,6 +523,9 @@ master_run(const struct master_birth *birth)
 		if (master->watchdog_us != 0)
 			feed_watchdog(master, clock_monotonic_us());
 		crew_start(master->crew);
+		for (uint32_t lane = 0; lane < config_lanes(birth->config);
+		     lane++)
+			crew_open(master->crew, lane);
 		result = loop_run(master->loop);
 		log_info("master", "stopped");
 	}

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -174,6 +175,36 @@ start_listening(struct worker *worker)
 	return error;
 }
 
+static bool
+is_empty(const struct worker *worker)
+{
+	const struct lane *lane = &worker->lane;
+
+	return table_counter(lane->table, lane->number, TABLE_CONNECTIONS) == 0;
+}
+
+/*
+ * Accept no more.  Of one that waits we may be the only one to have been told,
+ * so what is there is taken; kept open a listener would not go when the master
+ * closes it.
+ */
+static void
+close_listeners(struct worker *worker)
+{
+	for (unsigned i = 0; i < worker->listener_count; i++) {
+		struct pollfd waits = { .fd = worker->listeners[i].fd,
+			.events = POLLIN };
+
+		while (poll(&waits, 1, 0) == 1)
+			accept_one(&worker->listeners[i], 0);
+	}
+	stop_listening(worker);
+	for (unsigned i = 0; i < worker->listener_count; i++)
+		close(worker->listeners[i].fd);
+	worker->listener_count = 0;
+	worker->closing = true;
+}
+
 static void
 place(void *context, uint64_t now_us)
 {
@@ -181,6 +212,8 @@ place(void *context, uint64_t now_us)
 	struct lane *lane = &worker->lane;
 	int error = 0;
 
+	if (worker->closing && is_empty(worker))
+		loop_stop(lane->loop, 0);
 	if (others_should_accept(worker))
 		stop_listening(worker);
 	else
@@ -317,9 +350,6 @@ sweep(void *context, uint64_t now_us)
 	for (uint32_t record = 0; record < used; record++)
 		if (lane->connections[record] != NULL)
 			connection_sweep(lane->connections[record], now_us);
-	if (worker->closing &&
-	    table_counter(lane->table, lane->number, TABLE_CONNECTIONS) == 0)
-		loop_stop(lane->loop, 0);
 	titles_sweep(lane->titles, now_us);
 	lane_tell_again(lane);
 	tell_shortages(worker, &reading);
@@ -364,13 +394,6 @@ retire(struct worker *worker)
 		if (lane->connections[record] != NULL)
 			connection_leave(lane->connections[record]);
 	loop_stop(lane->loop, 0);
-}
-
-static void
-close_lane(struct worker *worker)
-{
-	worker->closing = true;
-	stop_listening(worker);
 }
 
 static int serve(struct worker *worker, bool fault);
@@ -425,7 +448,7 @@ take_word(struct worker *worker, const struct fdstore_message *message, int fd)
 		retire(worker);
 		break;
 	case FDSTORE_CLOSE:
-		close_lane(worker);
+		close_listeners(worker);
 		break;
 	case FDSTORE_DRAIN:
 	case FDSTORE_UNDRAIN:

@@ -209,9 +209,8 @@ START_TEST(the_sample_uncommented_is_the_defaults)
 			    value);
 	fclose(stream);
 	ck_assert_msg(load(text, &config) == 0, "%s", error);
-	ck_assert_uint_eq(config_compare(&defaults, &config, CONFIG_RESTART,
-			      names, sizeof(names)),
-	    0);
+	ck_assert_uint_eq(
+	    config_compare(&defaults, &config, names, sizeof(names)), 0);
 }
 END_TEST
 
@@ -244,25 +243,19 @@ check_limits(const struct settings_row *row, char *limits)
 	}
 }
 
-START_TEST(the_sample_tells_the_limits_and_what_a_change_takes)
+START_TEST(the_sample_tells_the_limits)
 {
 	char line[256], limits[256] = "", *name, *value;
-	enum config_effect effect = CONFIG_AT_ONCE;
 	FILE *stream = open_sample();
 	size_t row = 0;
 
 	while (fgets(line, sizeof(line), stream) != NULL) {
 		if (strncmp(line, "# Limits: ", 10) == 0)
 			strcpy(limits, line + 10);
-		if (strstr(line, "[restart]\n") != NULL)
-			effect = CONFIG_RESTART;
-		if (strstr(line, "[workers]\n") != NULL)
-			effect = CONFIG_WORKERS;
 		if (line[0] == '\n')
-			limits[0] = '\0', effect = CONFIG_AT_ONCE;
+			limits[0] = '\0';
 		if (!take_setting(line, &name, &value))
 			continue;
-		ck_assert_msg(config_effect(row) == effect, "%s", name);
 		if (is_number(&config_rows[row])) {
 			ck_assert_msg(limits[0] != '\0', "no limits: %s", name);
 			check_limits(&config_rows[row], limits);
@@ -356,35 +349,13 @@ START_TEST(a_difference_is_named_with_what_it_takes)
 			      "log_level = \"debug\";\n",
 			     &b),
 	    0);
-	ck_assert_uint_eq(
-	    config_compare(&a, &b, CONFIG_RESTART, names, sizeof(names)),
-	    CONFIG_RESTART | CONFIG_AT_ONCE);
-	ck_assert_str_eq(names, "listen, workers");
+	ck_assert_uint_eq(config_compare(&a, &b, names, sizeof(names)),
+	    CONFIG_WORKERS | CONFIG_NUMBER | CONFIG_AT_ONCE);
+	ck_assert_str_eq(names, "listen, workers, log_level");
 	ck_assert_int_eq(load("send_ahead = \"20 ms\";\n", &b), 0);
 	ck_assert_uint_eq(
-	    config_compare(&a, &b, CONFIG_WORKERS, names, sizeof(names)),
-	    CONFIG_WORKERS);
+	    config_compare(&a, &b, names, sizeof(names)), CONFIG_WORKERS);
 	ck_assert_str_eq(names, "send_ahead");
-}
-END_TEST
-
-START_TEST(only_what_is_asked_for_is_taken_over)
-{
-	struct config a, b;
-	char names[256];
-
-	ck_assert_int_eq(load("", &a), 0);
-	ck_assert_int_eq(load("workers = 3;\nsend_ahead = \"20 ms\";\n"
-			      "log_level = \"debug\";\n",
-			     &b),
-	    0);
-	config_take(&a, &b, CONFIG_AT_ONCE | CONFIG_WORKERS);
-	ck_assert_uint_eq(a.workers, 0);
-	ck_assert_uint_eq(a.send_ahead_us, 20 * US_PER_MS);
-	ck_assert_uint_eq(
-	    config_compare(&a, &b, CONFIG_RESTART, names, sizeof(names)),
-	    CONFIG_RESTART);
-	ck_assert_str_eq(names, "workers");
 }
 END_TEST
 
@@ -411,8 +382,7 @@ add_tests(TCase *cases)
 	tcase_add_test(
 	    cases, the_sample_has_every_setting_in_order_with_its_default);
 	tcase_add_test(cases, the_sample_uncommented_is_the_defaults);
-	tcase_add_test(
-	    cases, the_sample_tells_the_limits_and_what_a_change_takes);
+	tcase_add_test(cases, the_sample_tells_the_limits);
 	tcase_add_test(cases, addresses_are_numeric_and_stand_once);
 	tcase_add_test(cases, each_worker_needs_a_pair_of_ports);
 	tcase_add_test(cases, one_transport_must_be_left);
@@ -420,7 +390,6 @@ add_tests(TCase *cases)
 	    cases, options_stand_above_overrides_and_these_above_the_file);
 	tcase_add_test(cases, only_the_default_file_may_be_missing);
 	tcase_add_test(cases, a_difference_is_named_with_what_it_takes);
-	tcase_add_test(cases, only_what_is_asked_for_is_taken_over);
 	tcase_add_test(cases, there_is_a_lane_for_each_worker);
 }
 

@@ -7,11 +7,13 @@
 #include "server/crew.h"
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,13 +24,28 @@
 #define LIMIT_US (20 * US_PER_SECOND)
 #define EVENTS_MAX 32
 
+/* Of those that are forked from now on. */
 static enum {
 	SERVES,
+	DIES_UNPREPARED,
+	IS_NEVER_PREPARED,
+	PREPARES_LATE, /* when the lane is given to it */
 	DIES_EARLY,
 	DIES_READY,
 	STORES_AND_DIES, /* the one that is given something serves */
-	HANGS, /* in its first life */
+	HANGS,
 } behaviour;
+
+/* What the workers were told, in the order of their births; shared. */
+#define BIRTHS_MAX 32
+static struct {
+	_Atomic unsigned births;
+	struct {
+		pid_t pid;
+		_Atomic unsigned kinds; /* bit per enum fdstore_kind */
+		uint32_t fault; /* of GIVEN */
+	} of[BIRTHS_MAX];
+} * told;
 
 static int stored[2]; /* a pipe: what is stored is its writing end */
 
@@ -51,47 +68,6 @@ static struct loop_timer limit;
 
 /* --- the worker
  * ---------------------------------------------------------------- */
-static int
-serve(const struct worker_birth *birth, bool beats)
-{
-	struct fdstore_message message;
-	struct pollfd channel = { .fd = birth->channel, .events = POLLIN };
-	int fd, got = -1;
-
-	for (;;) {
-		if (beats)
-			table_counter_set(birth->table, birth->lane,
-			    TABLE_HEARTBEAT_US, clock_monotonic_us());
-		poll(&channel, 1, 100);
-		got = fdstore_receive(birth->channel, &message, &fd);
-		if (got == 0)
-			return 9;
-		if (got == 1 && message.kind == FDSTORE_GIVE) {
-			(void)!write(fd, &message.cookie, 1);
-			close(fd);
-		}
-		if (got == 1 && message.kind == FDSTORE_RETIRE)
-			return 0;
-		if (got == 1 && message.kind == FDSTORE_STOP)
-			return 0;
-	}
-}
-
-static bool
-is_given_something(int channel)
-{
-	struct pollfd word = { .fd = channel, .events = POLLIN };
-	struct fdstore_message message;
-	int fd;
-
-	poll(&word, 1, 5000);
-	if (fdstore_receive(channel, &message, &fd) != 1 ||
-	    message.kind != FDSTORE_GIVE)
-		return false;
-	(void)!write(fd, &message.cookie, 1);
-	return true;
-}
-
 static void
 say(int channel, enum fdstore_kind kind, uint32_t connection, int fd)
 {
@@ -103,29 +79,80 @@ say(int channel, enum fdstore_kind kind, uint32_t connection, int fd)
 		_exit(7);
 }
 
+/* The next word, noted; 0: none within 100 ms. */
+static uint32_t
+hear(const struct worker_birth *birth, unsigned number)
+{
+	struct pollfd channel = { .fd = birth->channel, .events = POLLIN };
+	struct fdstore_message message;
+	int fd, got;
+
+	poll(&channel, 1, 100);
+	got = fdstore_receive(birth->channel, &message, &fd);
+	if (got == 0)
+		_exit(9);
+	if (got != 1)
+		return 0;
+	if (message.kind == FDSTORE_GIVE) {
+		(void)!write(fd, &message.cookie, 1);
+		close(fd);
+	}
+	if (message.kind == FDSTORE_GIVEN)
+		told->of[number].fault = message.connection;
+	told->of[number].kinds |= 1u << message.kind;
+	return message.kind;
+}
+
+static bool
+was_told(unsigned number, enum fdstore_kind kind)
+{
+	return (told->of[number].kinds & 1u << kind) != 0;
+}
+
+static int
+serve(const struct worker_birth *birth, unsigned number)
+{
+	for (;;) {
+		if (behaviour != HANGS)
+			table_counter_set(birth->table, birth->lane,
+			    TABLE_HEARTBEAT_US, clock_monotonic_us());
+		switch (hear(birth, number)) {
+		case FDSTORE_RETIRE:
+		case FDSTORE_STOP:
+		case FDSTORE_CLOSE:
+			return 0;
+		default:
+			break;
+		}
+	}
+}
+
 int
 worker_run(const struct worker_birth *birth)
 {
-	bool successor;
+	unsigned number = told->births++;
 
+	told->of[number].pid = getpid();
+	if (behaviour == DIES_UNPREPARED)
+		return 1;
+	if (behaviour != IS_NEVER_PREPARED && behaviour != PREPARES_LATE)
+		say(birth->channel, FDSTORE_PREPARED, 0, -1);
+	while (!was_told(number, FDSTORE_GIVEN))
+		hear(birth, number);
 	if (table_lane_open(birth->table, birth->lane) != 0)
 		return 8;
-	successor =
-	    table_counter(birth->table, birth->lane, TABLE_SESSIONS_BEGUN) != 0;
-	table_counter_add(birth->table, birth->lane, TABLE_SESSIONS_BEGUN, 1);
 	if (behaviour == DIES_EARLY)
 		return 1;
 	say(birth->channel, FDSTORE_READY, 0, -1);
 	if (behaviour == DIES_READY)
 		return 1;
-	if (behaviour == STORES_AND_DIES &&
-	    !is_given_something(birth->channel)) {
+	if (behaviour == STORES_AND_DIES && !was_told(number, FDSTORE_GIVE)) {
 		say(birth->channel, FDSTORE_PUT, 3, stored[1]);
 		say(birth->channel, FDSTORE_PUT, 4, stored[1]);
 		say(birth->channel, FDSTORE_DROP, 4, -1);
 		raise(SIGKILL);
 	}
-	return serve(birth, behaviour != HANGS || successor);
+	return serve(birth, number);
 }
 
 /* --- the master's part
@@ -194,7 +221,12 @@ open_crew(void)
 	settings_defaults(config_rows, config_row_count, &config);
 	config.workers = 1;
 	config.stall_timeout_us = US_PER_SECOND;
-	resources = (struct resources){ .media_root = -1, .lane_count = 1 };
+	told = mmap(NULL, sizeof(*told), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(told, MAP_FAILED);
+	resources.shared.media_root = -1;
+	for (uint32_t lane = 0; lane < TABLE_LANES_MAX; lane++)
+		resources.lanes[lane].media_root = -1;
 	snprintf(table_name, sizeof(table_name), "/vodd.check-crew-%d",
 	    (int)getpid());
 	ck_assert_int_eq(
@@ -224,9 +256,36 @@ close_crew(void)
 	loop_free(loop);
 	table_unlink(table_name);
 	table_close(table);
+	munmap(told, sizeof(*told));
 	for (int i = 0; i < 2; i++)
 		if (stored[i] != -1)
 			close(stored[i]);
+}
+
+static void
+begin(void)
+{
+	crew_start(crew);
+	crew_open(crew, 0);
+}
+
+/* Until the worker born as NUMBER was told KIND. */
+static void
+await_told(unsigned number, enum fdstore_kind kind)
+{
+	for (unsigned i = 0; i < 5000 && !was_told(number, kind); i++) {
+		loop_timer_set(loop, &limit, 0, too_long, NULL);
+		loop_run(loop);
+		usleep(1000);
+	}
+	ck_assert(was_told(number, kind));
+}
+
+static void
+assert_event(unsigned number, enum crew_event event, const char *how)
+{
+	ck_assert_int_eq(events[number].event, event);
+	ck_assert_str_eq(events[number].how, how);
 }
 
 /* --- the rules
@@ -236,7 +295,7 @@ START_TEST(a_killed_worker_is_replaced)
 	pid_t first;
 
 	behaviour = SERVES;
-	crew_start(crew);
+	begin();
 	await(1);
 	ck_assert_int_eq(events[0].event, CREW_READY);
 	first = events[0].pid;
@@ -255,7 +314,7 @@ END_TEST
 START_TEST(one_that_dies_early_is_tried_more_and_more_slowly)
 {
 	behaviour = DIES_EARLY;
-	crew_start(crew);
+	begin();
 	await(4);
 	for (unsigned i = 0; i < 4; i++)
 		ck_assert_int_eq(events[i].event, CREW_DIED_EARLY);
@@ -268,7 +327,7 @@ END_TEST
 START_TEST(the_sixth_death_in_five_seconds_costs_a_second)
 {
 	behaviour = DIES_READY;
-	crew_start(crew);
+	begin();
 	await(13); /* ready, died, six times; ready */
 	ck_assert_int_eq(events[11].event, CREW_DIED);
 	ck_assert_int_eq(events[12].event, CREW_READY);
@@ -282,7 +341,7 @@ START_TEST(the_successor_is_given_what_the_dead_one_stored)
 	char byte = 0;
 
 	behaviour = STORES_AND_DIES;
-	crew_start(crew);
+	begin();
 	await(3);
 	ck_assert_int_eq(events[1].event, CREW_DIED);
 	ck_assert_uint_eq(crew_descriptors(crew), 1);
@@ -300,7 +359,9 @@ END_TEST
 START_TEST(one_that_hangs_is_killed_and_replaced)
 {
 	behaviour = HANGS;
-	crew_start(crew);
+	begin();
+	await(1);
+	behaviour = SERVES;
 	await(3);
 	ck_assert_int_eq(events[1].event, CREW_DIED);
 	ck_assert_str_eq(events[1].how, "signal KILL");
@@ -310,23 +371,146 @@ START_TEST(one_that_hangs_is_killed_and_replaced)
 }
 END_TEST
 
-START_TEST(one_that_is_to_be_replaced_ends_by_itself)
+START_TEST(a_relief_takes_over_when_the_worker_has_left)
 {
 	behaviour = SERVES;
-	crew_start(crew);
+	begin();
 	await(1);
-	crew_replace(crew, 0);
+	ck_assert_int_eq(crew_relieve(crew, 0), 0);
+	ck_assert(crew_is_relieving(crew, 0));
+	ck_assert_uint_eq(crew_alive(crew), 2);
 	await(3);
-	ck_assert_str_eq(events[1].how, "exit status 0");
-	ck_assert_int_eq(events[2].event, CREW_READY);
-	ck_assert_int_ne(events[2].pid, events[0].pid);
+	ck_assert(!crew_is_relieving(crew, 0));
+	assert_event(1, CREW_DIED, "exit status 0");
+	assert_event(2, CREW_READY, "");
+	ck_assert(was_told(0, FDSTORE_RETIRE));
+	ck_assert_int_eq(events[0].pid, told->of[0].pid);
+	ck_assert_int_eq(events[2].pid, told->of[1].pid);
+	ck_assert_uint_eq(crew_alive(crew), 1);
+}
+END_TEST
+
+START_TEST(a_relief_that_dies_changes_nothing)
+{
+	behaviour = SERVES;
+	begin();
+	await(1);
+	behaviour = DIES_UNPREPARED;
+	ck_assert_int_eq(crew_relieve(crew, 0), 0);
+	await(2);
+	assert_event(1, CREW_RELIEF_DIED, "exit status 1");
+	ck_assert_int_eq(events[1].pid, events[0].pid);
+	ck_assert(!was_told(0, FDSTORE_RETIRE));
+	ck_assert_uint_eq(crew_alive(crew), 1);
+	ck_assert_uint_eq(crew_ready(crew), 1);
+}
+END_TEST
+
+START_TEST(a_relief_that_is_not_prepared_in_time_is_killed)
+{
+	behaviour = SERVES;
+	begin();
+	await(1);
+	behaviour = IS_NEVER_PREPARED;
+	ck_assert_int_eq(crew_relieve(crew, 0), 0);
+	ck_assert_int_eq(crew_relieve(crew, 0), -EBUSY);
+	await(2);
+	assert_event(1, CREW_RELIEF_DIED, "signal KILL");
+	ck_assert(!was_told(0, FDSTORE_RETIRE));
+	ck_assert(!was_told(1, FDSTORE_GIVEN));
+	ck_assert_uint_eq(crew_ready(crew), 1);
+}
+END_TEST
+
+START_TEST(a_relief_takes_over_at_once_from_one_that_dies)
+{
+	behaviour = SERVES;
+	begin();
+	await(1);
+	behaviour = PREPARES_LATE;
+	ck_assert_int_eq(crew_relieve(crew, 0), 0);
+	kill(events[0].pid, SIGKILL);
+	await(3);
+	assert_event(1, CREW_DIED, "signal KILL");
+	assert_event(2, CREW_READY, "");
+	ck_assert_int_eq(events[2].pid, told->of[1].pid);
+	ck_assert_uint_eq(told->births, 2);
+}
+END_TEST
+
+START_TEST(a_lane_that_closes_is_left_by_its_worker_for_good)
+{
+	behaviour = SERVES;
+	begin();
+	await(1);
+	crew_close(crew, 0);
+	ck_assert_int_eq(crew_state(crew, 0), CREW_CLOSING);
+	await(2);
+	assert_event(1, CREW_CLOSED, "exit status 0");
+	ck_assert_int_eq(crew_state(crew, 0), CREW_IDLE);
+	ck_assert_uint_eq(crew_alive(crew), 0);
+	ck_assert_int_eq(table_lane_pid(table, 0), 0);
+	crew_open(crew, 0);
+	await(3);
+	assert_event(2, CREW_READY, "");
+}
+END_TEST
+
+START_TEST(who_dies_while_it_closes_has_a_successor_that_closes)
+{
+	behaviour = SERVES;
+	begin();
+	await(1);
+	kill(events[0].pid, SIGSTOP);
+	crew_close(crew, 0);
+	kill(events[0].pid, SIGKILL);
+	await(4);
+	assert_event(1, CREW_DIED, "signal KILL");
+	assert_event(2, CREW_READY, "");
+	assert_event(3, CREW_CLOSED, "exit status 0");
+	ck_assert(was_told(1, FDSTORE_CLOSE));
+}
+END_TEST
+
+START_TEST(one_that_closes_comes_back_by_a_relief)
+{
+	behaviour = SERVES;
+	begin();
+	await(1);
+	kill(events[0].pid, SIGSTOP);
+	crew_close(crew, 0);
+	ck_assert_int_eq(crew_relieve(crew, 0), 0);
+	kill(events[0].pid, SIGCONT);
+	await(3);
+	assert_event(1, CREW_DIED, "exit status 0");
+	assert_event(2, CREW_READY, "");
+	ck_assert_int_eq(crew_state(crew, 0), CREW_SERVED);
+	ck_assert(!was_told(1, FDSTORE_CLOSE));
+}
+END_TEST
+
+START_TEST(successors_know_whether_the_server_drains)
+{
+	behaviour = SERVES;
+	begin();
+	await(1);
+	crew_drain(crew, true);
+	await_told(0, FDSTORE_DRAIN);
+	ck_assert_int_eq(crew_relieve(crew, 0), 0);
+	await(3);
+	await_told(1, FDSTORE_DRAIN);
+	crew_drain(crew, false);
+	await_told(1, FDSTORE_UNDRAIN);
+	kill(events[2].pid, SIGKILL);
+	await(5);
+	ck_assert(!was_told(2, FDSTORE_DRAIN));
 }
 END_TEST
 
 START_TEST(told_to_stop_nobody_is_replaced)
 {
 	behaviour = SERVES;
-	crew_start(crew);
+	begin();
 	await(1);
 	crew_stop(crew);
 	await(2);
@@ -352,7 +536,16 @@ main(void)
 	tcase_add_test(cases, the_sixth_death_in_five_seconds_costs_a_second);
 	tcase_add_test(cases, the_successor_is_given_what_the_dead_one_stored);
 	tcase_add_test(cases, one_that_hangs_is_killed_and_replaced);
-	tcase_add_test(cases, one_that_is_to_be_replaced_ends_by_itself);
+	tcase_add_test(cases, a_relief_takes_over_when_the_worker_has_left);
+	tcase_add_test(cases, a_relief_that_dies_changes_nothing);
+	tcase_add_test(cases, a_relief_that_is_not_prepared_in_time_is_killed);
+	tcase_add_test(cases, a_relief_takes_over_at_once_from_one_that_dies);
+	tcase_add_test(
+	    cases, a_lane_that_closes_is_left_by_its_worker_for_good);
+	tcase_add_test(
+	    cases, who_dies_while_it_closes_has_a_successor_that_closes);
+	tcase_add_test(cases, one_that_closes_comes_back_by_a_relief);
+	tcase_add_test(cases, successors_know_whether_the_server_drains);
 	tcase_add_test(cases, told_to_stop_nobody_is_replaced);
 	suite_add_tcase(suite, cases);
 	runner = srunner_create(suite);
