@@ -589,9 +589,11 @@ end(struct show *show)
 
 /* --- points --------------------------------------------------------------- */
 
+/* The successor may die too: while it adopts, mostly. */
 struct place {
 	unsigned performance;
-	struct dying_point point;
+	struct dying_point points[2];
+	unsigned point_count;
 };
 
 static struct place places[POINT_ROOM];
@@ -618,23 +620,35 @@ list_places(unsigned performance)
 					continue;
 				places[place_count++] = (struct place){
 					performance,
-					{ call, nth, when, SIGKILL },
+					{ { call, nth, when, SIGKILL } },
+					1,
 				};
 			}
 }
 
-/* COUNT of all of them, evenly spread, and with all ways to die. */
+/* COUNT of all of them, evenly spread, with all ways to die. */
 static void
 choose_places(size_t count)
 {
 	static const int signals[] = { SIGKILL, SIGSEGV, SIGABRT };
 	size_t all = place_count;
 
-	if (count > all)
-		count = all;
+	count = MIN_OF(count, all);
 	for (size_t i = 0; i < count; i++) {
-		places[i] = places[i * all / count];
-		places[i].point.signal = signals[i % ARRAY_LENGTH(signals)];
+		struct place *chosen = &places[i];
+		uint32_t turn = (uint32_t)i / 2;
+
+		*chosen = places[i * all / count];
+		chosen->points[0].signal = signals[i % ARRAY_LENGTH(signals)];
+		if (i % 2 == 0)
+			continue;
+		chosen->point_count = 2;
+		chosen->points[1] = (struct dying_point){
+			turn % DYING_CALL_COUNT,
+			1 + turn / DYING_CALL_COUNT % 4,
+			DYING_AFTER,
+			SIGKILL,
+		};
 	}
 	place_count = count;
 }
@@ -647,8 +661,8 @@ START_TEST(a_death_is_not_noticed)
 	struct show show;
 
 	begin(&show);
-	show.plan->point_count = 1;
-	show.plan->points[0] = place->point;
+	show.plan->point_count = place->point_count;
+	memcpy(show.plan->points, place->points, sizeof(place->points));
 	show.plan->armed = 1;
 	performances[place->performance](&show);
 	pieces_cut(&pieces, &show.viewer, SPEED, BURST_EVERY_MS);
@@ -715,26 +729,46 @@ index_of(const char *name, const char *const *names, size_t count)
 	return (uint32_t)i;
 }
 
-/* As try_place() tells it. */
+static struct dying_point
+point_of(char **words)
+{
+	return (struct dying_point){
+		.when =
+		    index_of(words[0], when_names, ARRAY_LENGTH(when_names)),
+		.call = index_of(words[1], call_names, DYING_CALL_COUNT),
+		.nth = (uint32_t)strtoul(words[2], NULL, 10),
+		.signal = (int)strtol(words[3], NULL, 10),
+	};
+}
+
+/* As print_place() prints it. */
 static void
-take_place(char **words)
+take_place(int count, char **words)
 {
 	places[0].performance = index_of(
 	    words[0], performance_names, ARRAY_LENGTH(performance_names));
-	places[0].point = (struct dying_point){
-		.when =
-		    index_of(words[1], when_names, ARRAY_LENGTH(when_names)),
-		.call = index_of(words[2], call_names, DYING_CALL_COUNT),
-		.nth = (uint32_t)strtoul(words[3], NULL, 10),
-		.signal = (int)strtol(words[4], NULL, 10),
-	};
+	places[0].points[0] = point_of(words + 1);
+	if (count > 8)
+		places[0].points[1] = point_of(words + 5);
+	places[0].point_count = count > 8 ? 2 : 1;
 	place_count = 1;
+}
+
+static void
+print_place(const struct place *which)
+{
+	printf(
+	    "that was kill_points %s", performance_names[which->performance]);
+	for (unsigned i = 0; i < which->point_count; i++)
+		printf(" %s %s %u %d", when_names[which->points[i].when],
+		    call_names[which->points[i].call], which->points[i].nth,
+		    which->points[i].signal);
+	puts("");
 }
 
 static bool
 try_place(struct place *which)
 {
-	const struct dying_point *point = &which->point;
 	int status;
 	pid_t pid;
 
@@ -746,10 +780,7 @@ try_place(struct place *which)
 	}
 	waitpid(pid, &status, 0);
 	if (status != 0)
-		printf("that was kill_points %s %s %s %u %d\n",
-		    performance_names[which->performance],
-		    when_names[point->when], call_names[point->call],
-		    point->nth, point->signal);
+		print_place(which);
 	return status == 0;
 }
 
@@ -790,7 +821,7 @@ main(int argc, char **argv)
 			list_places(i);
 		printf("%zu places to die at\n", place_count);
 		if (argc > 5)
-			take_place(argv + 1);
+			take_place(argc - 1, argv + 1);
 		else
 			choose_places(many ? POINTS_MANY : POINTS_FEW);
 		well = try_places();
