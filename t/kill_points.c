@@ -26,8 +26,8 @@
 #include "unit/asf_build.h"
 
 #define SHARDS 12
+/* With a number as argument: so many. */
 #define POINTS_FEW 60
-#define POINTS_MANY 500
 /* Calls of one function that are looked at, evenly chosen of all. */
 #define POINT_ROOM 8192
 #define PLACE_S 60 /* no try takes longer */
@@ -290,6 +290,12 @@ end_is_there(const struct show *show, uint64_t what)
 	return show->viewer.closed;
 }
 
+static bool
+death_is_there(const struct show *show, uint64_t what)
+{
+	return show->plan->deaths >= what;
+}
+
 static void
 keep_session(struct show *show, int session)
 {
@@ -411,10 +417,10 @@ reports_address(const struct show *show)
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 }
 
+/* *REPORTS: where receiver reports go. */
 static void
-perform_udp(struct show *show)
+set_up_udp(struct show *show, struct sockaddr_in *reports)
 {
-	struct sockaddr_in reports;
 	char transport[128];
 
 	open_and_describe(show, VIEWER_UDP);
@@ -425,11 +431,29 @@ perform_udp(struct show *show)
 	send_said(show);
 	await_replies(show);
 	keep_session(show, 0);
-	reports = reports_address(show);
+	*reports = reports_address(show);
 	say(show, "SETUP", 2, 0, transport);
 	send_part(show, 50);
 	send_said(show);
 	await_replies(show);
+}
+
+static void
+finish_udp(struct show *show)
+{
+	await_burst(show, 0, BURSTS - 1);
+	await(show, byes_are_there, 3, "the end of the stream");
+	say(show, "TEARDOWN", 0, 0, "");
+	send_said(show);
+	await_replies(show);
+}
+
+static void
+perform_udp(struct show *show)
+{
+	struct sockaddr_in reports;
+
+	set_up_udp(show, &reports);
 	say(show, "PLAY", 0, 0, PLAY_FROM_START);
 	send_said(show);
 	await_packets(show, 12);
@@ -443,11 +467,7 @@ perform_udp(struct show *show)
 	say(show, "PAUSE", 0, 0, "");
 	say(show, "PLAY", 0, 0, PLAY_LAST);
 	send_said(show);
-	await_burst(show, 0, BURSTS - 1);
-	await(show, byes_are_there, 3, "the end of the stream");
-	say(show, "TEARDOWN", 0, 0, "");
-	send_said(show);
-	await_replies(show);
+	finish_udp(show);
 }
 
 static void (*const performances[])(
@@ -674,6 +694,41 @@ START_TEST(a_death_is_not_noticed)
 }
 END_TEST
 
+/*
+ * A tick was sent and not published when a PAUSE and a PLAY come to who adopts:
+ * the numbers of that tick are taken.
+ */
+START_TEST(a_request_waits_for_what_was_sent)
+{
+	struct sockaddr_in reports;
+	struct pieces pieces;
+	struct show show;
+
+	begin(&show);
+	show.plan->point_count = 1;
+	show.plan->points[0] =
+	    (struct dying_point){ DYING_sendmmsg, 5, DYING_AFTER, SIGKILL };
+	set_up_udp(&show, &reports);
+	show.plan->armed = 1;
+	kill(show.served.master, SIGSTOP); /* no successor yet */
+	say(&show, "PLAY", 0, 0, PLAY_FROM_START);
+	send_said(&show);
+	await(&show, death_is_there, 1, "a death");
+	while (viewer_take(&show.viewer, 0))
+		;
+	show.before_play = show.viewer.packet_count;
+	say(&show, "PAUSE", 0, 0, "");
+	say(&show, "PLAY", 0, 0, PLAY_LAST);
+	send_said(&show);
+	kill(show.served.master, SIGCONT);
+	finish_udp(&show);
+	pieces_cut(&pieces, &show.viewer, SPEED, BURST_EVERY_MS);
+	pieces_check_numbers(&pieces);
+	end(&show);
+	pieces_free(&pieces);
+}
+END_TEST
+
 START_TEST(nobody_dies)
 {
 	struct show show;
@@ -809,7 +864,7 @@ try_places(void)
 int
 main(int argc, char **argv)
 {
-	bool many = argc > 1 && strcmp(argv[1], "slow") == 0;
+	size_t count = argc > 1 ? strtoul(argv[1], NULL, 10) : POINTS_FEW;
 	bool well;
 
 	reached = mmap(NULL, sizeof(*reached), PROT_READ | PROT_WRITE,
@@ -823,8 +878,9 @@ main(int argc, char **argv)
 		if (argc > 5)
 			take_place(argc - 1, argv + 1);
 		else
-			choose_places(many ? POINTS_MANY : POINTS_FEW);
-		well = try_places();
+			choose_places(count);
+		well = try_places() &&
+		       run(a_request_waits_for_what_was_sent, 1) == 0;
 		printf("%zu tried, %u deaths\n", place_count, *reached);
 	}
 	served_end(&home);

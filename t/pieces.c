@@ -264,3 +264,36 @@ pieces_compare(
 		compare_row(kind, &got->rows[kind], &wanted->rows[kind],
 		    got->datagrams && kind != PIECES_REPLY ? deaths : 0);
 }
+
+static void
+check_row(const struct pieces_row *row, size_t head)
+{
+	const struct piece *numbered[UINT16_MAX + 1] = { NULL };
+	uint16_t first = 0, last = 0;
+
+	for (size_t i = 0; i < row->count; i++) {
+		const struct piece *piece = &row->at[i];
+		const uint8_t *rtp = piece->bytes + head;
+		uint16_t number = (uint16_t)(rtp[2] << 8 | rtp[3]);
+
+		ck_assert_uint_ge(piece->size, head + 12);
+		if (i == 0)
+			first = last = number;
+		if ((int16_t)(number - last) > 0)
+			last = number;
+		ck_assert_msg(numbered[number] == NULL ||
+				  is_same(numbered[number], piece),
+		    "number %u came twice, with other bytes", number);
+		numbered[number] = piece;
+	}
+	for (uint16_t i = first; i != last; i++)
+		ck_assert_msg(numbered[i] != NULL, "number %u is missing", i);
+}
+
+void
+pieces_check_numbers(const struct pieces *pieces)
+{
+	for (size_t kind = 0; kind < PIECES_CHANNELS; kind += 2)
+		check_row(
+		    &pieces->rows[kind], pieces->datagrams ? 0 : FRAME_HEAD);
+}

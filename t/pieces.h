@@ -50,4 +50,10 @@ void pieces_free(struct pieces *pieces);
 void pieces_compare(
     const struct pieces *got, const struct pieces *wanted, unsigned deaths);
 
+/*
+ * Fails the test if a sequence number is missing on an RTP channel, or came
+ * with other bytes again.
+ */
+void pieces_check_numbers(const struct pieces *pieces);
+
 #endif
