@@ -341,6 +341,19 @@ stall(struct connection *connection)
 	connection->lane->stalled = connection;
 }
 
+/*
+ * Sequence numbers may have been sent that no record tells of.  They are,
+ * before a request gives those that follow to other packets.
+ */
+static bool
+resends(const struct connection *connection)
+{
+	for (unsigned i = 0; i < connection->session_count; i++)
+		if (connection->sessions[i]->resends)
+			return true;
+	return false;
+}
+
 /* Is there something that must be done before the next request? */
 static bool
 is_busy(struct connection *connection, bool *gone)
@@ -361,7 +374,7 @@ is_busy(struct connection *connection, bool *gone)
 		discard_input(connection);
 		return true;
 	}
-	if (connection->link.writer != NULL) {
+	if (connection->link.writer != NULL || resends(connection)) {
 		stall(connection);
 		return true;
 	}

@@ -36,7 +36,7 @@ struct connection {
 	bool partial; /* the request is not all there */
 	bool input_ended; /* the client has shut its side */
 	bool stored; /* the master has a duplicate */
-	bool stalled; /* in the lane's list: waits for a frame's end */
+	bool stalled; /* in the lane's list: waits for the sender */
 	struct connection *stalled_next;
 	struct waiter waiter;
 	struct play_seek *seek;

@@ -454,6 +454,8 @@ send_udp(struct sender *sender, struct session *session)
 	from = output->item_count;
 	output->item_limit = from + UDP_ITEMS_MAX;
 	gathered = gather(sender, &gathering);
+	if (gathered != GATHERED_WAITS)
+		session->resends = false;
 	queue_items(sender, session, from);
 	move_to(sender, session, &gathering.cursor);
 	sender->batch[sender->batch_count++] = session;

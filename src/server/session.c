@@ -306,6 +306,10 @@ session_adopt(struct lane *lane, uint32_t record, uint32_t connection,
 	}
 	titles_hold(session->title);
 	session->started = session->hot.packets_sent > 0;
+	session->resends =
+	    session->cold.transport == TABLE_UDP &&
+	    session->hot.session_state == TABLE_SESSION_PLAYING &&
+	    session->hot.end == TABLE_END_NONE;
 	lane->sessions[record] = session;
 	return session;
 }

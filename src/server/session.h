@@ -38,6 +38,7 @@ struct session {
 	bool due; /* in the lane's list */
 	bool failed; /* part of its batch could not be sent */
 	bool started; /* something was sent since PLAY */
+	bool resends; /* adopted: the last tick is still to be sent again */
 	uint32_t lost[TABLE_FLOWS_MAX]; /* cumulative, as last reported */
 	uint64_t behind_since_us; /* late since then (0: not) ... */
 	uint64_t behind_us; /* ... by so much at first */
