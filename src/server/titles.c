@@ -13,7 +13,8 @@
 #include "server/blame.h"
 
 #define BUCKETS 1024 /* a power of two */
-/* Entries beyond the table's titles: those that failed, for a second. */
+/* Entries beyond the table's titles: those that failed, for a second at most.
+ */
 #define FAILED_MAX 4096
 
 enum entry_state { ENTRY_OPENING, ENTRY_OPEN, ENTRY_FAILED };
@@ -50,6 +51,7 @@ struct titles {
 	struct titles_entry *buckets[BUCKETS];
 	struct titles_entry *closing; /* list: a job closes them */
 	unsigned count;
+	size_t search; /* bucket in which to look next for one that failed */
 };
 
 int
@@ -260,7 +262,7 @@ is_refused_elsewhere(const struct titles *titles, const char *path)
 	return false;
 }
 
-/* 0: it is being opened.  -EBUSY, -ENOSPC: it is not, and failed. */
+/* 0: it is being opened.  -EBUSY, -EUSERS ...: it is not, and failed. */
 static int
 start_looking(struct titles_entry *entry)
 {
@@ -316,10 +318,46 @@ error_text(int error, enum asf_result reason)
 		return asf_result_text(reason);
 	case -EBUSY:
 		return "workers died over it";
-	case -ENOSPC:
+	case -EUSERS:
 		return "too many titles are open";
 	default:
 		return strerror(-error);
+	}
+}
+
+static bool
+is_full(const struct titles *titles)
+{
+	return titles->count >=
+	       table_capacity(titles->lane->table, TABLE_TITLE) + FAILED_MAX;
+}
+
+/* Nobody needs to know any more that there is no such title. */
+static bool
+is_forgettable(const struct titles_entry *entry, uint64_t now_us)
+{
+	return entry->state == ENTRY_FAILED && entry->references == 0 &&
+	       !entry->looking && entry->record == TABLE_NONE &&
+	       now_us >= entry->kept_until_us;
+}
+
+/* One that failed makes room, wherever the search for the last one ended. */
+static void
+forget_failed(struct titles *titles)
+{
+	uint64_t now_us = loop_now_us(titles->lane->loop);
+	struct titles_entry **at, *entry;
+
+	for (size_t i = 0; i < BUCKETS; i++) {
+		at = &titles->buckets[titles->search++ % BUCKETS];
+		while ((entry = *at) != NULL && !is_forgettable(entry, now_us))
+			at = &entry->chain;
+		if (entry == NULL)
+			continue;
+		*at = entry->chain;
+		free(entry);
+		titles->count--;
+		return;
 	}
 }
 
@@ -331,9 +369,9 @@ find_fresh(struct titles *titles, const char *path)
 	struct titles_entry *entry = entry_find(titles, path);
 
 	if (entry == NULL) {
-		if (titles->count <
-		    table_capacity(titles->lane->table, TABLE_TITLE) +
-			FAILED_MAX)
+		if (is_full(titles))
+			forget_failed(titles);
+		if (!is_full(titles))
 			entry = entry_new(titles, path);
 		if (entry != NULL)
 			(void)start_looking(entry);
@@ -357,7 +395,7 @@ titles_get(struct titles *titles, const char *path, struct waiter *waiter,
 	if (entry != NULL && entry->refused_until_us > now_us)
 		error = -EBUSY;
 	else if ((entry = find_fresh(titles, path)) == NULL)
-		error = -ENOSPC;
+		error = is_full(titles) ? -EUSERS : -ENOMEM;
 	else if (entry->looking)
 		waiter_add(&entry->waiters, waiter);
 	else if (entry->state == ENTRY_FAILED)

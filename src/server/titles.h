@@ -27,9 +27,9 @@ void titles_free(struct titles *titles); /* accepts NULL */
 /*
  * The title at PATH below the media root.  0: *OUT is open and valid until the
  * next turn of the loop unless titles_hold() is called.  -EINPROGRESS: it is
- * being opened; WAITER is called, then ask again.  -ENOENT, -EBADMSG, -ENOSPC,
- * -EBUSY (workers died over it), other -errno: it cannot be served; a sentence
- * for the log in *REASON.
+ * being opened; WAITER is called, then ask again.  -ENOENT, -EBADMSG, -EUSERS
+ * (too many are open), -EBUSY (workers died over it), other -errno: it cannot
+ * be served; a sentence for the log in *REASON.
  */
 int titles_get(struct titles *titles, const char *path, struct waiter *waiter,
     struct titles_entry **out, const char **reason);

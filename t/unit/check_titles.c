@@ -201,7 +201,7 @@ START_TEST(more_titles_than_the_table_holds_are_refused)
 	for (uint32_t i = 0; i <= capacity; i++) {
 		snprintf(name, sizeof(name), "%u.wmv", i);
 		store_title(name, 0);
-		ck_assert_int_eq(get(name, &entry), i < capacity ? 0 : -ENOSPC);
+		ck_assert_int_eq(get(name, &entry), i < capacity ? 0 : -EUSERS);
 	}
 	ck_assert_uint_eq(used_records(), capacity);
 }
@@ -221,6 +221,22 @@ START_TEST(a_failure_is_remembered_for_a_second)
 	ck_assert_int_eq(ask("a.wmv", &caller, &entry), -ENOENT);
 	sweep_in(US_PER_SECOND + 1);
 	ck_assert_int_eq(get("a.wmv", &entry), 0);
+}
+END_TEST
+
+/* More than are remembered, within a second. */
+START_TEST(absent_titles_leave_room_for_those_that_are_there)
+{
+	struct titles_entry *entry;
+	char name[32];
+
+	store_title("a.wmv", 0);
+	for (unsigned i = 0; i < 10000; i++) {
+		snprintf(name, sizeof(name), "absent%u.wmv", i);
+		ck_assert_int_eq(get(name, &entry), -ENOENT);
+	}
+	ck_assert_int_eq(get("a.wmv", &entry), 0);
+	ck_assert_int_eq(get("absent9999.wmv", &entry), -ENOENT);
 }
 END_TEST
 
@@ -311,6 +327,8 @@ main(void)
 	tcase_add_test(rules, the_table_says_which_file_it_is);
 	tcase_add_test(rules, more_titles_than_the_table_holds_are_refused);
 	tcase_add_test(rules, a_failure_is_remembered_for_a_second);
+	tcase_add_test(
+	    rules, absent_titles_leave_room_for_those_that_are_there);
 	tcase_add_test(rules, what_is_no_title_is_refused);
 	tcase_add_test(rules, a_file_that_took_its_place_is_another_title);
 	tcase_add_test(rules, a_title_that_nobody_used_for_long_is_closed);
