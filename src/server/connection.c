@@ -207,7 +207,7 @@ open_at(struct lane *lane, int fd, const union sock_address *peer,
 {
 	struct connection *connection = NULL;
 	uint32_t record;
-	int error = -ENOSPC;
+	int error = -EUSERS;
 
 	if (!table_reserve(lane->table, lane->number, TABLE_CONNECTIONS, 1,
 		config_connections(lane->config)))

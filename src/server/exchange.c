@@ -12,6 +12,8 @@
 
 /* Clients play x-asf-pf from servers of this name only (wire reference 2). */
 #define SERVER_NAME "WMServer/9.1.1.5001 (vodd/" PACKAGE_VERSION ")"
+/* When a client that is refused for now may come back. */
+#define RETRY_AFTER_S 30
 
 void
 exchange_begin(struct exchange *exchange, unsigned status, const char *reason)
@@ -58,6 +60,15 @@ bool
 exchange_refuse(struct exchange *exchange, unsigned status)
 {
 	return exchange_refuse_with(exchange, status, NULL);
+}
+
+bool
+exchange_refuse_for_now(struct exchange *exchange, const char *reason)
+{
+	exchange_begin(exchange, RTSP_SERVICE_UNAVAILABLE, reason);
+	rtsp_format_header(
+	    &exchange->reply, "Retry-After", "%d", RETRY_AFTER_S);
+	return exchange_end(exchange);
 }
 
 void

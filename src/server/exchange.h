@@ -67,6 +67,10 @@ bool exchange_end(struct exchange *exchange);
 bool exchange_refuse(struct exchange *exchange, unsigned status);
 bool exchange_refuse_with(
     struct exchange *exchange, unsigned status, const char *reason);
+/* 503 with Retry-After, in words that a player can show.  True. */
+bool exchange_refuse_for_now(struct exchange *exchange, const char *reason);
+/* Why, when the machine has too little of something; the log says of what. */
+#define EXCHANGE_SHORTAGE "This server is overloaded, please try again later"
 void exchange_log_refused(const struct exchange *exchange, const char *area,
     const char *path, const char *reason);
 

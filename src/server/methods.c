@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "server/blame.h"
 #include "server/describe.h"
 #include "server/play.h"
@@ -74,41 +75,53 @@ find_session(struct exchange *exchange, struct exchange_found *found)
 	return 0;
 }
 
-static unsigned
-status_of_error(int error)
+/* clang-format off */
+static const struct title_error {
+	int error;
+	unsigned status;
+	const char *phrase; /* with 503: for now */
+} title_errors[] = {
+	{ ENOENT,  RTSP_NOT_FOUND, NULL },
+	{ EBADMSG, RTSP_UNSUPPORTED_MEDIA_TYPE, NULL },
+	{ EBUSY,   RTSP_SERVICE_UNAVAILABLE,
+	    "This title is out of order, please try again later" },
+	{ EUSERS,  RTSP_SERVICE_UNAVAILABLE,
+	    "Too many titles are open, please try again later" },
+	{ ENOSPC,  RTSP_SERVICE_UNAVAILABLE, EXCHANGE_SHORTAGE },
+	{ ENOMEM,  RTSP_SERVICE_UNAVAILABLE, EXCHANGE_SHORTAGE },
+	{ EMFILE,  RTSP_SERVICE_UNAVAILABLE, EXCHANGE_SHORTAGE },
+	{ ENFILE,  RTSP_SERVICE_UNAVAILABLE, EXCHANGE_SHORTAGE },
+	{ 0,       RTSP_INTERNAL_ERROR, NULL }, /* any other */
+};
+/* clang-format on */
+
+static bool
+refuse_title(struct exchange *exchange, const struct exchange_found *found,
+    int error, const char *reason)
 {
-	switch (error) {
-	case -ENOENT:
-		return RTSP_NOT_FOUND;
-	case -EBADMSG:
-		return RTSP_UNSUPPORTED_MEDIA_TYPE;
-	case -EBUSY:
-	case -ENOSPC:
-	case -ENOMEM:
-	case -EMFILE:
-	case -ENFILE:
-		return RTSP_SERVICE_UNAVAILABLE;
-	default:
-		return RTSP_INTERNAL_ERROR;
-	}
+	const struct title_error *row = title_errors;
+
+	while (row->error != 0 && row->error != -error)
+		row++;
+	exchange_log_refused(exchange, "title", found->url.path, reason);
+	if (row->phrase == NULL)
+		return exchange_refuse(exchange, row->status);
+	if (strcmp(row->phrase, EXCHANGE_SHORTAGE) == 0)
+		log_shortage("title", "titles cannot be opened: %s", reason);
+	return exchange_refuse_for_now(exchange, row->phrase);
 }
 
-/* The title of the URL.  False: wait. */
-static bool
-find_title(
-    struct exchange *exchange, struct exchange_found *found, unsigned *status)
+/* The title of the URL.  0, -EINPROGRESS: wait; other -errno: answered. */
+static int
+find_title(struct exchange *exchange, struct exchange_found *found)
 {
 	const char *reason = "";
 	int error = titles_get(exchange->lane->titles, found->url.path,
 	    exchange->waiter, &found->title, &reason);
 
-	if (error == -EINPROGRESS)
-		return false;
-	*status = error == 0 ? 0 : status_of_error(error);
-	if (error != 0)
-		exchange_log_refused(
-		    exchange, "title", found->url.path, reason);
-	return true;
+	if (error != 0 && error != -EINPROGRESS)
+		(void)refuse_title(exchange, found, error, reason);
+	return error;
 }
 
 /* --- OPTIONS, parameters -------------------------------------------------- */
@@ -317,8 +330,12 @@ answer_found(struct exchange *exchange, const struct method *method,
 		return exchange_refuse(exchange, status);
 	if (exchange->joins != NULL || exchange->elsewhere != TABLE_NONE)
 		return false;
-	if (method->needs == TITLE && !find_title(exchange, found, &status))
-		return false;
+	if (method->needs == TITLE) {
+		int error = find_title(exchange, found);
+
+		if (error != 0)
+			return error != -EINPROGRESS;
+	}
 	if (method->needs == SESSION)
 		status = check_session(exchange, found);
 	if (status != 0)

@@ -5,10 +5,12 @@
  */
 #include "server/play.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "server/quirks.h"
 
 #define LEAST_SPEED_MILLI 100
@@ -190,7 +192,9 @@ find_packets(struct exchange *exchange, struct session *session,
 		return true;
 	}
 	*exchange->seek = NULL;
-	*status = seek->error == 0 ? 0 : RTSP_INTERNAL_ERROR;
+	*status = seek->error == 0	   ? 0
+		  : seek->error == -ENOMEM ? RTSP_SERVICE_UNAVAILABLE
+					   : RTSP_INTERNAL_ERROR;
 	play->packet = seek->packet;
 	play->send_ms = seek->send_ms;
 	play->end_packet = seek->end_packet;
@@ -295,6 +299,10 @@ play_answer(struct exchange *exchange, struct exchange_found *found)
 		return exchange_refuse(exchange, RTSP_NOT_VALID_IN_STATE);
 	if (!find_packets(exchange, session, &play, &status))
 		return false;
+	if (status == RTSP_SERVICE_UNAVAILABLE) {
+		log_shortage("play", "no memory to find a packet");
+		return exchange_refuse_for_now(exchange, EXCHANGE_SHORTAGE);
+	}
 	if (status != 0)
 		return exchange_refuse(exchange, status);
 	if (!session_reserve_rate(session, play.speed_milli))

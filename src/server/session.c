@@ -240,7 +240,7 @@ session_new(struct lane *lane, struct titles_entry *title, uint32_t connection,
 	int error;
 
 	if (session == NULL)
-		return -ENOSPC;
+		return -ENOMEM;
 	error = table_claim(
 	    lane->table, lane->number, TABLE_SESSION, &session->record);
 	if (error != 0) {

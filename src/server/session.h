@@ -61,7 +61,7 @@ enum session_cause {
 /*
  * A session for TITLE (held from now on) on the connection with record
  * CONNECTION, whose ends are PEER and LOCAL.  State INIT.  Not published before
- * session_publish(). -ENOSPC: no record.
+ * session_publish(). -EUSERS: the lane is full; -ENOSPC, -ENOMEM.
  */
 int session_new(struct lane *lane, struct titles_entry *title,
     uint32_t connection, struct transport_link *link,

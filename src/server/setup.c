@@ -5,9 +5,11 @@
  */
 #include "server/setup.h"
 
+#include <errno.h>
 #include <string.h>
 
-#define RETRY_AFTER_S 30
+#include "base/log.h"
+
 /* Ports below are not for media (RFC 6335: system ports). */
 #define LEAST_CLIENT_PORT 1024
 
@@ -20,11 +22,9 @@ refuse_full(struct exchange *exchange, const struct exchange_found *found,
 
 	table_counter_add(lane->table, lane->number, TABLE_REFUSED_SESSIONS, 1);
 	exchange_log_refused(exchange, "admission", found->url.path, phrase);
-	exchange_begin(exchange, RTSP_SERVICE_UNAVAILABLE, phrase);
-	if (retry)
-		rtsp_format_header(
-		    &exchange->reply, "Retry-After", "%d", RETRY_AFTER_S);
-	return exchange_end(exchange);
+	return retry ? exchange_refuse_for_now(exchange, phrase)
+		     : exchange_refuse_with(
+			   exchange, RTSP_SERVICE_UNAVAILABLE, phrase);
 }
 
 /* Sessions of PEER's host, on all lanes. */
@@ -67,7 +67,10 @@ address_is_full(const struct exchange *exchange)
 static bool
 begin_session(struct exchange *exchange, struct exchange_found *found)
 {
+	static const char too_many_viewers[] =
+	    "Too many viewers, please try again later";
 	struct lane *lane = exchange->lane;
+	int error;
 
 	if (lane->draining)
 		return !refuse_full(exchange, found, true,
@@ -80,16 +83,19 @@ begin_session(struct exchange *exchange, struct exchange_found *found)
 		    "Too many sessions on this connection");
 	if (!table_reserve(lane->table, lane->number, TABLE_SESSIONS, 1,
 		lane->config->max_sessions))
-		return !refuse_full(exchange, found, true,
-		    "Too many viewers, please try again later");
-	if (session_new(lane, found->title, exchange->connection,
-		exchange->link, exchange->peer, exchange->local,
-		exchange->request->header[RTSP_USER_AGENT],
-		&found->session) != 0) {
+		return !refuse_full(exchange, found, true, too_many_viewers);
+	error = session_new(lane, found->title, exchange->connection,
+	    exchange->link, exchange->peer, exchange->local,
+	    exchange->request->header[RTSP_USER_AGENT], &found->session);
+	if (error != 0) {
 		table_counter_add(
 		    lane->table, lane->number, TABLE_SESSIONS, -1);
-		return !refuse_full(exchange, found, true,
-		    "Too many viewers, please try again later");
+		if (error == -EUSERS)
+			return !refuse_full(
+			    exchange, found, true, too_many_viewers);
+		log_shortage("admission", "no memory for a session: %s",
+		    strerror(-error));
+		return !refuse_full(exchange, found, true, EXCHANGE_SHORTAGE);
 	}
 	exchange->sessions[(*exchange->session_count)++] = found->session;
 	return true;

@@ -269,7 +269,7 @@ table_claim(
 	assert(kind < TABLE_KIND_COUNT && kind != TABLE_SESSION_COLD);
 	claims = &table->claims[lane][kind];
 	if (!claims_find(claims, &record))
-		return -ENOSPC;
+		return -EUSERS;
 	if (record >= claims->allocated) {
 		int error = lane_grow(table, lane, kind);
 

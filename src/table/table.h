@@ -303,7 +303,8 @@ uint32_t table_high_water(
 
 /*
  * Owner of LANE only.  Claim publishes state TABLE_CLAIMED, everything else 0,
- * and returns the lowest free record; -ENOSPC: lane full or no memory.  Publish
+ * and returns the lowest free record; -EUSERS: the lane is full; -ENOSPC,
+ * -ENOMEM: it cannot grow, there is no memory for more.  Publish
  * copies the whole VIEW, whose state is not TABLE_FREE.  Release publishes
  * TABLE_FREE.  Sessions are claimed and released as TABLE_SESSION.
  */

@@ -791,7 +791,7 @@ START_TEST(a_full_lane_takes_no_more_and_holds_nothing_for_it)
 		sessions[i] = new_session();
 	ck_assert_int_eq(session_new(&test.lane, title, 0, NULL, &peer, &local,
 			     RTSP_TEXT(""), &more),
-	    -ENOSPC);
+	    -EUSERS);
 	ck_assert_ptr_null(more);
 	session_end(sessions[7], SESSION_TEARDOWN);
 	sessions[7] = new_session();

@@ -412,7 +412,7 @@ START_TEST(the_lowest_free_record_is_claimed)
 }
 END_TEST
 
-START_TEST(a_full_lane_is_enospc_and_goes_on_after_a_release)
+START_TEST(a_full_lane_is_eusers_and_goes_on_after_a_release)
 {
 	struct table *table = table_with_lane_0();
 	enum table_kind kind = claimable[_i];
@@ -421,11 +421,11 @@ START_TEST(a_full_lane_is_enospc_and_goes_on_after_a_release)
 
 	for (uint32_t i = 0; i < capacity; i++)
 		ck_assert_uint_eq(claim(table, kind), i);
-	ck_assert_int_eq(table_claim(table, 0, kind, &record), -ENOSPC);
+	ck_assert_int_eq(table_claim(table, 0, kind, &record), -EUSERS);
 	ck_assert_uint_eq(record, 4711);
 	table_release(table, 0, kind, capacity - 1);
 	ck_assert_uint_eq(claim(table, kind), capacity - 1);
-	ck_assert_int_eq(table_claim(table, 0, kind, &record), -ENOSPC);
+	ck_assert_int_eq(table_claim(table, 0, kind, &record), -EUSERS);
 	table_close(table);
 }
 END_TEST
@@ -1320,7 +1320,7 @@ record_tests(void)
 	tcase_set_timeout(tests, 60);
 	tcase_add_loop_test(tests, the_lowest_free_record_is_claimed, 0, kinds);
 	tcase_add_loop_test(
-	    tests, a_full_lane_is_enospc_and_goes_on_after_a_release, 0, kinds);
+	    tests, a_full_lane_is_eusers_and_goes_on_after_a_release, 0, kinds);
 	tcase_add_loop_test(tests, what_is_published_is_what_everybody_reads, 0,
 	    TABLE_KIND_COUNT);
 	tcase_add_loop_test(
