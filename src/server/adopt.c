@@ -56,7 +56,11 @@ release_connections(struct lane *lane)
 			record, &view) ||
 		    view.state == TABLE_FREE)
 			continue;
-		lost += view.state == TABLE_USED;
+		/* The master may have it: it was lost on its way here. */
+		if (view.state == TABLE_USED) {
+			lane_tell_dropped(lane, record, view.cookie);
+			lost++;
+		}
 		table_release(
 		    lane->table, lane->number, TABLE_CONNECTION, record);
 	}

@@ -291,6 +291,9 @@ END_TEST
 
 START_TEST(without_its_descriptor_a_session_ends)
 {
+	struct fdstore_message message;
+	int fd;
+
 	watch(&one, UDP_1);
 	die();
 	for (unsigned i = 0; i < SLOTS; i++) {
@@ -305,6 +308,14 @@ START_TEST(without_its_descriptor_a_session_ends)
 	ck_assert_uint_eq(count_used(TABLE_TITLE), 0);
 	ck_assert_uint_eq(counter(TABLE_SESSIONS), 0);
 	ck_assert_uint_eq(counter(TABLE_COMMITTED_BPS), 0);
+	/* It may be with the master, and only have been lost on its way. */
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(
+		    fdstore_receive(test.master, &message, &fd), 1);
+		ck_assert_uint_eq(message.kind, FDSTORE_DROP);
+		ck_assert_uint_eq(
+		    message.cookie, stored[message.connection].cookie);
+	}
 }
 END_TEST
 
