@@ -41,11 +41,6 @@ DIFFERS = {
         "time: its base class for audio decoders gives up when the WMA Voice "
         "decoder returns more frames than it was given (\"Received decoded "
         "subframe, but no pending frame\")",
-    ("ffmpeg over udp after a seek", "assembled-mbr.wmv"):
-        "it does not empty its sockets when it seeks, and decodes what came "
-        "before (here frames of 5.1 s behind a seek to 16.5 s); decoders of "
-        "streams whose key frame is not the one that the seek lands on, and "
-        "of sound with noise, go on from there.  Over TCP it is right",
 }
 DIFFERS_MOST = 2
 AT_ONCE = 12

@@ -251,7 +251,7 @@ START_TEST(the_first_packet_behind_a_jump_is_known_before_the_reply)
 	ck_assert_uint_lt(viewer.replies, viewer.sequence);
 	moment_read(&viewer, &moment);
 	ck_assert_int_eq(moment.hot.item, 0);
-	ck_assert((moment.cold.spare_stream != 0) == (_i % 2 == 1));
+	ck_assert((moment.cold.quirks != 0) == (_i % 2 == 1));
 	compare_frozen(&viewer, 40, let_go);
 	ck_assert(built.at[0].rtcp);
 	viewer_close(&viewer);

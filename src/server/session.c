@@ -208,22 +208,6 @@ copy_text(char *out, size_t size, struct rtsp_text text)
 	out[length] = '\0';
 }
 
-/*
- * For clients that need to be got back into step behind a jump (stream.c):
- * FFmpeg and all that play by its libraries.  0 for the others.
- */
-static uint32_t
-spare_stream(const struct asf_header *header, uint32_t quirks)
-{
-	uint32_t stream = ASF_STREAMS - 1;
-
-	if ((quirks & QUIRK_RESYNC) == 0)
-		return 0;
-	while (stream > 0 && header->streams[stream].there)
-		stream--;
-	return stream;
-}
-
 static void
 waited(struct waiter *waiter)
 {
@@ -266,8 +250,6 @@ session_new(struct lane *lane, struct titles_entry *title, uint32_t connection,
 	copy_text(session->cold.user_agent, sizeof(session->cold.user_agent),
 	    user_agent);
 	session->cold.quirks = quirks_of(session->cold.user_agent);
-	session->cold.spare_stream = spare_stream(
-	    title_header(titles_title(title)), session->cold.quirks);
 	lane_random(session->cold.id, sizeof(session->cold.id));
 	session_enter(session, TABLE_SESSION_INIT);
 	session_hear(session);

@@ -340,69 +340,84 @@ emit_several(struct emission *emission, const uint8_t *packet,
 }
 
 /*
- * FFmpeg, asked to seek, forgets that it was in the middle of an ASF packet,
- * but its ASF demultiplexer doesn't: it goes on to skip as many bytes as were
- * left, in every packet that comes, and looks for the next 82 00 00 behind
- * them.  Where it doesn't find one it decodes garbage, for seconds.
+ * FFmpeg, asked to seek, forgets that it was within an ASF packet, but its
+ * demultiplexer doesn't: it takes what comes for the rest of that packet, and
+ * decodes garbage, for seconds.
  *
- * So the first packet behind a jump is one of the file's packet size whose
- * only payload is of a stream that the title doesn't have, which every client
- * skips; and in this payload stand tiny ASF packets, of that stream too, one
- * behind the other.  Wherever in it FFmpeg begins to look, it finds one, and
- * is in step at the end.  The second byte of the Send Time is read as an
- * illegal length of replicated data by a demultiplexer out of step, which
- * makes it give up the payloads that it still expects.
+ * So the first packet behind a jump is one of the file's packet size that is
+ * zero throughout.  Read as payloads it is empty ones of a stream that there
+ * isn't; read as a header, from any byte on, that of a packet that ends beyond
+ * it.  Either way whoever has read it waits for the beginning of a packet.
+ * It also keeps of each stream the media object that came in part, and when
+ * behind the jump the same object comes from its beginning, takes its first
+ * pieces for the missing ones.  So the second packet has for each stream a
+ * payload without data, of an object of a size that no object has: the part is
+ * dropped, and nothing is begun that later pieces could complete.
  */
-static const uint8_t resync_head[] = { 0x82, 0, 0, 0x01, 0x5d, /* flags */
-	0x00, 0x05, 0, 0, 0, 0, /* Send Time, Duration */
-	0x81, /* one payload, 16 bits of length */
-	0, 0, 0, 0, 0, 0, 0, 0, 0 }; /* stream, ... length */
-static const uint8_t resync_unit[] = { 0x82, 0, 0, 0x40, 0x5d, /* flags */
-	20, 0, /* Packet Length */
+static const uint8_t forget_head[] = { 0x82, 0, 0, 0x41, 0x5d, /* flags */
+	0, 0, /* Packet Length */
 	0, 0, 0, 0, 0, 0, /* Send Time, Duration */
-	0, 0, 0, 0, 0, 0, 0 }; /* stream, number, offset, replicated */
-#define RESYNC_HEAD_STREAM 12
-#define RESYNC_HEAD_LENGTH 19
-#define RESYNC_UNIT_STREAM 13
+	0x80 }; /* number of payloads, 16 bits of length */
+static const uint8_t forget_payload[] = { 0, /* stream */
+	0, 0, 0, 0, 0, /* number, offset */
+	8, 0xff, 0xff, 0x0f, 0, 0, 0, 0, 0, /* replicated: size, time */
+	0, 0 }; /* length */
+#define FORGET_HEAD_LENGTH 5
+#define FORGET_HEAD_COUNT 13
+#define FORGET_PAYLOADS_MAX 63
+#define FORGET_BYTES_MAX                                                       \
+	(sizeof(forget_head) + FORGET_PAYLOADS_MAX * sizeof(forget_payload))
 
-static void
-write_resync(uint8_t *out, uint32_t packet_bytes, uint8_t stream)
+static uint32_t
+write_forget(uint8_t *out, struct asf_set streams)
 {
-	uint32_t length = packet_bytes - (uint32_t)sizeof(resync_head);
-	uint32_t at = packet_bytes - length / (uint32_t)sizeof(resync_unit) *
-					 (uint32_t)sizeof(resync_unit);
+	uint32_t at = sizeof(forget_head);
+	unsigned count = 0;
 
-	memset(out, 0, packet_bytes);
-	memcpy(out, resync_head, sizeof(resync_head));
-	out[RESYNC_HEAD_STREAM] = stream;
-	out[RESYNC_HEAD_LENGTH] = (uint8_t)length;
-	out[RESYNC_HEAD_LENGTH + 1] = (uint8_t)(length >> 8);
-	for (; at < packet_bytes; at += (uint32_t)sizeof(resync_unit)) {
-		memcpy(out + at, resync_unit, sizeof(resync_unit));
-		out[at + RESYNC_UNIT_STREAM] = stream;
+	memcpy(out, forget_head, sizeof(forget_head));
+	for (uint8_t stream = 1; stream < ASF_STREAMS; stream++) {
+		if (!asf_set_has(streams, stream) ||
+		    count == FORGET_PAYLOADS_MAX)
+			continue;
+		memcpy(out + at, forget_payload, sizeof(forget_payload));
+		out[at] = stream;
+		at += (uint32_t)sizeof(forget_payload);
+		count++;
 	}
+	out[FORGET_HEAD_LENGTH] = (uint8_t)at;
+	out[FORGET_HEAD_LENGTH + 1] = (uint8_t)(at >> 8);
+	out[FORGET_HEAD_COUNT] |= (uint8_t)count;
+	return at;
 }
 
 static int
 emit_resync(struct emission *emission)
 {
 	struct stream_output *output = emission->output;
-	struct cut cut = { .bytes = emission->packet_bytes };
-	uint8_t *packet = output->copies + output->copies_used;
-	unsigned flow;
+	unsigned flows = flows_sent(emission);
+	struct cut nothing = { 0 }, forget = { 0 };
 	int error = 0;
 
 	if (emission->session->resync == 0 ||
-	    cut.bytes < sizeof(resync_head) + sizeof(resync_unit) ||
-	    emission->cold->spare_stream == 0)
+	    (emission->cold->quirks & QUIRK_RESYNC) == 0)
 		return 0;
-	if (output->copies_size - output->copies_used < cut.bytes)
+	if (output->copies_size - output->copies_used <
+	    emission->packet_bytes + flows * FORGET_BYTES_MAX)
 		return -ENOBUFS;
-	write_resync(packet, cut.bytes, (uint8_t)emission->cold->spare_stream);
-	output->copies_used += cut.bytes;
-	cut.data = packet;
-	for (flow = 0; flow < flows_sent(emission) && error == 0; flow++)
-		error = emit_cut(emission, flow, &cut);
+	nothing.data = output->copies + output->copies_used;
+	nothing.bytes = emission->packet_bytes;
+	memset(nothing.data, 0, nothing.bytes);
+	output->copies_used += nothing.bytes;
+	for (unsigned flow = 0; flow < flows && error == 0; flow++) {
+		error = emit_cut(emission, flow, &nothing);
+		if (error != 0)
+			break;
+		forget.data = output->copies + output->copies_used;
+		forget.bytes =
+		    write_forget(forget.data, flow_set(emission, flow));
+		output->copies_used += forget.bytes;
+		error = emit_cut(emission, flow, &forget);
+	}
 	return error;
 }
 

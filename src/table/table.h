@@ -138,7 +138,6 @@ struct table_session_cold {
 	union sock_address peer, local;
 	uint64_t created_wall_us, play_wall_us;
 	uint32_t start_ms; /* media time of the first PLAY, for the log */
-	uint32_t spare_stream; /* a number that no stream of the title has */
 	uint32_t quirks; /* server/quirks.h */
 	char user_agent[TABLE_USER_AGENT_MAX];
 };

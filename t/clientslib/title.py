@@ -31,17 +31,8 @@ class Title:
         return ["-t", "%g" % SECONDS] if self.is_long() else []
 
     def middle(self):
-        """Where to seek: what follows is as long as the rest allows, and a key
-        frame after the first one stands before it, where there is one.
-
-        ffmpeg begins at 0 before it seeks, and keeps what it has of an
-        unfinished object; when the same object comes again from its
-        beginning, it takes the first pieces for the missing ones.
-        """
+        """Where to seek: what follows is as long as the rest allows."""
         at = max(min(self.end * 0.55, self.end - SECONDS), self.end / 2)
-        later = [key for key in key_times(self.path) if key > 0.5]
-        if later and at < later[0] < self.end - 0.5:
-            at = later[0] + 0.1
         return round(at, 2)
 
     def read(self, folder):

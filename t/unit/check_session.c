@@ -433,19 +433,6 @@ START_TEST(channels_are_used_by_tcp_alone_rtx_included)
 }
 END_TEST
 
-START_TEST(the_spare_stream_is_none_of_the_title)
-{
-	struct session *session = new_session();
-
-	ck_assert_uint_ge(session->cold.spare_stream, 1);
-	ck_assert_uint_lt(session->cold.spare_stream, ASF_STREAMS);
-	ck_assert(!title_header(titles_title(title))
-		       ->streams[session->cold.spare_stream]
-		       .there);
-	session_end(session, SESSION_TEARDOWN);
-}
-END_TEST
-
 /* --- bit rate ------------------------------------------------------------- */
 
 /* One packet of the file is one packet of UDP with so many more bytes. */
@@ -830,7 +817,6 @@ main(void)
 	tcase_add_test(
 	    streams, an_ssrc_finds_the_last_of_the_most_sessions_too);
 	tcase_add_test(streams, channels_are_used_by_tcp_alone_rtx_included);
-	tcase_add_test(streams, the_spare_stream_is_none_of_the_title);
 	tcase_add_test(
 	    streams, the_rate_counts_the_streams_set_up_with_all_headers);
 	tcase_add_test(streams, the_rate_goes_with_speed);

@@ -71,7 +71,7 @@ cold_of(enum table_transport transport)
 		.payload_limit = LIMIT,
 		.flow_streams = { { UINT64_MAX, UINT64_MAX } },
 		.destination = { { 0, 1 }, { 2, 3 }, { 4, 5 } },
-		.spare_stream = 127,
+		.quirks = QUIRK_RESYNC,
 	};
 }
 
@@ -530,19 +530,20 @@ START_TEST(who_shows_one_flow_alone_gets_all_streams_in_the_first)
 	struct seen seen;
 
 	set_up_apart(&session, &cold);
-	cold.quirks = QUIRK_ONE_FLOW;
+	cold.quirks = QUIRK_ONE_FLOW | QUIRK_RESYNC;
 	session.sr_due_ms = 0;
 	session.resync = 1;
 	put_packet(1000, 900, 5, true);
 	bytes = cut_of(1000, every_stream, cut);
 	ck_assert_int_eq(emit(&session, &cold, 1000, 5), 0);
-	ck_assert_uint_eq(output.item_count, 3); /* report, resync, packet */
-	seen = see(2, false);
+	/* report, two that resync, packet */
+	ck_assert_uint_eq(output.item_count, 4);
+	seen = see(3, false);
 	ck_assert_uint_eq(seen.data_bytes, bytes);
 	ck_assert_mem_eq(seen.data, cut, bytes);
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 4; i++)
 		ck_assert_uint_eq(output.items[i].flow, 0);
-	ck_assert_uint_eq(session.flows[0].sequence, 1002);
+	ck_assert_uint_eq(session.flows[0].sequence, 1003);
 	ck_assert_uint_eq(session.flows[1].sequence, 2000);
 }
 END_TEST
@@ -700,54 +701,21 @@ END_TEST
 
 /* --- back into step behind a jump ----------------------------------------- */
 
-#define UNIT_BYTES 20
-
-/* Whoever looks for 82 00 00 from OFFSET on finds a unit, or the end. */
-static bool
-leads_to_a_unit(const uint8_t *data, uint32_t bytes, uint32_t offset)
-{
-	struct asf_packet parsed;
-	uint32_t at = offset;
-
-	while (at + 3 <= bytes && memcmp(data + at, "\x82\0\0", 3) != 0)
-		at++;
-	if (at + 3 > bytes)
-		return offset + UNIT_BYTES > bytes;
-	return (bytes - at) % UNIT_BYTES == 0 &&
-	       asf_packet_parse(data + at, UNIT_BYTES, &parsed) == ASF_OK &&
-	       parsed.used_bytes == UNIT_BYTES && parsed.payload_count == 1 &&
-	       parsed.payloads[0].stream == 127;
-}
-
-static void
-check_resync(const uint8_t *data, uint32_t bytes)
-{
-	struct asf_packet parsed;
-
-	ck_assert_int_eq(asf_packet_parse(data, bytes, &parsed), ASF_OK);
-	ck_assert_uint_eq(parsed.payload_count, 1);
-	ck_assert_uint_eq(parsed.padding_bytes, 0);
-	ck_assert_uint_eq(parsed.payloads[0].stream, 127);
-	ck_assert(!parsed.payloads[0].key);
-	ck_assert_uint_ge(bytes - parsed.payloads[0].data_at, UNIT_BYTES);
-	for (uint32_t offset = 1; offset < bytes; offset++)
-		if (!leads_to_a_unit(data, bytes, offset))
-			ck_abort_msg("from %u of %u on", offset, bytes);
-}
-
-START_TEST(the_first_packet_behind_a_jump_is_one_that_every_client_skips)
+START_TEST(the_first_packet_behind_a_jump_is_zero)
 {
 	static const uint32_t sizes[] = { 100, 1000, 1396, 16000, 65535 };
 	static uint8_t got[ASF_PACKET_MOST];
 	struct table_session session = session_at(0, 1000);
-	const struct table_session_cold cold = cold_of(TABLE_UDP);
+	struct table_session_cold cold = cold_of(TABLE_UDP);
 	uint32_t packet_bytes = sizes[_i], at = 0;
 	size_t count = stream_fragments(packet_bytes, LIMIT);
 
+	cold.flow_streams[0][0] = 1 << 1 | 1 << 2 | 1 << 3;
+	cold.flow_streams[0][1] = 0;
 	session.resync = 1;
 	put_packet(packet_bytes, packet_bytes, 5, true);
 	ck_assert_int_eq(emit(&session, &cold, packet_bytes, 5), 0);
-	ck_assert_uint_eq(output.item_count, 2 * count);
+	ck_assert_uint_eq(output.item_count, 2 * count + 1);
 	for (size_t i = 0; i < count; i++) {
 		struct seen seen = see(i, false);
 
@@ -758,7 +726,8 @@ START_TEST(the_first_packet_behind_a_jump_is_one_that_every_client_skips)
 		at += (uint32_t)seen.data_bytes;
 	}
 	ck_assert_uint_eq(at, packet_bytes);
-	check_resync(got, packet_bytes);
+	for (at = 0; at < packet_bytes; at++)
+		ck_assert_uint_eq(got[at], 0);
 	ck_assert_uint_eq(session.resync, 0);
 	put_packet(packet_bytes, packet_bytes, 5, true);
 	ck_assert_int_eq(emit(&session, &cold, packet_bytes, 5), 0);
@@ -766,34 +735,82 @@ START_TEST(the_first_packet_behind_a_jump_is_one_that_every_client_skips)
 }
 END_TEST
 
-START_TEST(a_packet_too_short_or_a_title_without_a_spare_stream_is_not_resynced)
+/* The payloads of item I are of STREAMS, and end every object begun before. */
+static void
+check_forget(size_t i, const uint8_t *streams, unsigned count)
+{
+	struct seen seen = see(i, false);
+	struct asf_packet parsed;
+
+	ck_assert(seen.asf.whole);
+	ck_assert(!seen.asf.key_frame);
+	ck_assert_int_eq(
+	    asf_packet_parse(seen.data, (uint32_t)seen.data_bytes, &parsed),
+	    ASF_OK);
+	ck_assert_uint_eq(parsed.used_bytes, seen.data_bytes);
+	ck_assert_uint_eq(parsed.payload_count, count);
+	for (unsigned n = 0; n < count; n++) {
+		const struct asf_payload *payload = &parsed.payloads[n];
+
+		ck_assert_uint_eq(payload->stream, streams[n]);
+		ck_assert(payload->starts_object);
+		ck_assert_uint_eq(payload->data_bytes, 0);
+		ck_assert_uint_gt(payload->object_bytes, 1000000);
+		/* What is more is refused, and nothing dropped. */
+		ck_assert_uint_lt(payload->object_bytes, 1 << 24);
+	}
+}
+
+START_TEST(the_second_packet_behind_a_jump_drops_what_came_in_part)
 {
 	struct table_session session = session_at(0, 1000);
 	struct table_session_cold cold = cold_of(TABLE_UDP);
-	struct build_payload payload = { 1, 1, 0, 1, 0, 1 };
-	struct build build = build_new();
+	uint8_t many[63];
+
+	for (unsigned i = 0; i < ARRAY_LENGTH(many); i++)
+		many[i] = (uint8_t)(i + 1);
+	session.resync = 1;
+	put_packet(LIMIT - RTP_ASF_HEADER_BYTES, 1000, 5, true);
+	ck_assert_int_eq(
+	    emit(&session, &cold, LIMIT - RTP_ASF_HEADER_BYTES, 5), 0);
+	check_forget(1, many, ARRAY_LENGTH(many));
+
+	/* Each flow gets what is for its streams. */
+	session = session_at(0, 1000);
+	set_up_apart(&session, &cold);
+	session.resync = 1;
+	put_packet(1000, 1000, 5, true);
+	ck_assert_int_eq(emit(&session, &cold, 1000, 5), 0);
+	for (unsigned flow = 0; flow < 3; flow++) {
+		const uint8_t stream = (const uint8_t[]){ 2, 1, 3 }[flow];
+
+		ck_assert_uint_eq(output.items[2 * flow + 1].flow, flow);
+		check_forget(2 * flow + 1, &stream, 1);
+	}
+}
+END_TEST
+
+START_TEST(who_is_in_step_gets_nothing_behind_a_jump)
+{
+	struct table_session session = session_at(0, 1000);
+	struct table_session_cold cold = cold_of(TABLE_UDP);
 
 	session.resync = 1;
-	build_packet(&build, 40, 5, 0, &payload, 1);
-	memcpy(packet, build.data, 40);
-	free(build.data);
-	ck_assert_int_eq(emit(&session, &cold, 40, 5), 0);
-	ck_assert_uint_eq(output.item_count, 1);
-	ck_assert_uint_eq(session.resync, 0);
-
-	session.resync = 1;
-	cold.spare_stream = 0;
+	cold.quirks = 0;
 	put_packet(1000, 1000, 5, true);
 	ck_assert_int_eq(emit(&session, &cold, 1000, 5), 0);
 	ck_assert_uint_eq(output.item_count, 1);
+	ck_assert_uint_eq(session.resync, 0);
 }
 END_TEST
 
 START_TEST(a_packet_that_does_not_parse_is_passed_over)
 {
 	struct table_session session = session_at(0, 1000);
-	const struct table_session_cold cold = cold_of(TABLE_UDP);
+	struct table_session_cold cold = cold_of(TABLE_UDP);
 
+	cold.flow_streams[0][0] = 1 << 1 | 1 << 2 | 1 << 3;
+	cold.flow_streams[0][1] = 0;
 	session.resync = 1;
 	session.sr_due_ms = 0;
 	put_packet(1000, 900, 5, true);
@@ -806,7 +823,7 @@ START_TEST(a_packet_that_does_not_parse_is_passed_over)
 	ck_assert_uint_eq(session.resync, 1);
 	put_packet(1000, 900, 45, true);
 	ck_assert_int_eq(emit(&session, &cold, 1000, 45), 0);
-	ck_assert_uint_eq(output.item_count, 3);
+	ck_assert_uint_eq(output.item_count, 4);
 }
 END_TEST
 
@@ -954,7 +971,9 @@ check_title(const struct title *title)
 		if (asf_packet_send_time(original, packet_bytes, &send_ms) !=
 		    ASF_OK)
 			continue;
-		cold.quirks = way % 11 == 0 ? QUIRK_ONE_FLOW : 0;
+		cold.quirks = QUIRK_RESYNC;
+		if (way % 11 == 0)
+			cold.quirks |= QUIRK_ONE_FLOW;
 		cold.payload_limit = limits[way / 2 % ARRAY_LENGTH(limits)];
 		session.packet = at;
 		session.sr_due_ms = way % 5 == 0 ? 0 : UINT32_MAX;
@@ -1037,11 +1056,11 @@ main(void)
 	    reports, a_report_tells_what_was_sent_and_when_it_is, 0, 3);
 	tcase_add_test(
 	    reports, reports_stay_five_seconds_apart_at_the_end_of_all_times);
-	tcase_add_loop_test(resync,
-	    the_first_packet_behind_a_jump_is_one_that_every_client_skips, 0,
-	    5);
-	tcase_add_test(resync,
-	    a_packet_too_short_or_a_title_without_a_spare_stream_is_not_resynced);
+	tcase_add_loop_test(
+	    resync, the_first_packet_behind_a_jump_is_zero, 0, 5);
+	tcase_add_test(
+	    resync, the_second_packet_behind_a_jump_drops_what_came_in_part);
+	tcase_add_test(resync, who_is_in_step_gets_nothing_behind_a_jump);
 	tcase_add_test(resync, a_packet_that_does_not_parse_is_passed_over);
 	tcase_add_test(
 	    parts, without_room_the_session_stands_before_what_did_not_fit);
