@@ -315,7 +315,11 @@ for left in "$pid_file" "$status_file" "/dev/shm/vodd.$name"; do
 done
 echo "ok: nothing is left of it"
 
-start -l 127.0.0.1:0 || fail "third start"
+start -l 127.0.0.1:0 -o drain_grace=0 || fail "third start"
+expect 0 "drains" "it is drained" "$vodd" -n "$name" -s drain
+[ "$(status state)" = draining ] || fail "it does not drain"
+expect 0 "serves" "that is taken back" "$vodd" -n "$name" -s undrain
+[ "$(status state)" = serving ] || fail "it does not serve"
 all="$(master) $(workers)"
 kill -QUIT "$(master)"
 for pid in $all; do

@@ -81,6 +81,12 @@ const struct settings_row config_rows[] = {
 	ROW("write_timeout", SETTINGS_TIME, write_timeout_us, "10 s",
 	    US_PER_SECOND, 10 * MINUTE_US, NULL,
 	    "A TCP viewer that takes nothing for longer is ended."),
+	ROW("drain_grace", SETTINGS_TIME, drain_grace_us, "10 s",
+	    0, 10 * MINUTE_US, NULL,
+	    "A server that drains takes new sessions for so long yet."),
+	ROW("drain_timeout", SETTINGS_TIME, drain_timeout_us, "60 s",
+	    0, 24 * 60 * MINUTE_US, NULL,
+	    "Sessions left so long after SIGQUIT are ended."),
 	ROW("send_ahead", SETTINGS_TIME, send_ahead_us, "50 ms",
 	    0, 2 * US_PER_SECOND, NULL,
 	    "How much before its time a packet may be sent."),
@@ -108,6 +114,8 @@ static const struct {
 	enum config_effect effect;
 } effects[] = {
 	{ "workers",       CONFIG_NUMBER },
+	{ "drain_grace",   CONFIG_AT_ONCE },
+	{ "drain_timeout", CONFIG_AT_ONCE },
 	{ "log_level",     CONFIG_AT_ONCE },
 	{ "stall_timeout", CONFIG_AT_ONCE },
 };

@@ -30,6 +30,7 @@ struct config {
 	double max_speed;
 	/* times */
 	uint64_t session_timeout_us, request_timeout_us, write_timeout_us;
+	uint64_t drain_grace_us, drain_timeout_us;
 	/* media */
 	uint64_t send_ahead_us;
 	uint64_t payload_limit_bytes, payload_limit_ipv6_bytes;

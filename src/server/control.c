@@ -62,6 +62,43 @@ do_stop(const struct order *order)
 	return 0;
 }
 
+/* False: cannot be read, and said so. */
+static bool
+read_status(const struct order *order, struct instance_status *status)
+{
+	if (instance_read_status(order->instance, status) == 0)
+		return true;
+	fprintf(
+	    stderr, "vodd: %s cannot be read\n", order->instance->status_file);
+	return false;
+}
+
+/*
+ * Until DONE of the status; what it did not do is WHAT.  0: *STATUS is that
+ * one.
+ */
+static int
+await_status(const struct order *order,
+    bool (*done)(const struct instance_status *status, uint64_t begun),
+    uint64_t begun, const char *what, struct instance_status *status)
+{
+	uint64_t until_us = clock_monotonic_us() + WAIT_US;
+
+	while (clock_monotonic_us() < until_us) {
+		if (instance_read_status(order->instance, status) == 0 &&
+		    done(status, begun))
+			return 0;
+		if (has_ended(order, LOOK_MS)) {
+			fprintf(stderr, "vodd: instance %s has ended\n",
+			    order->instance->name);
+			return 1;
+		}
+	}
+	fprintf(stderr, "vodd: instance %s %s after 30 s\n",
+	    order->instance->name, what);
+	return 1;
+}
+
 static int
 report_reload(const struct order *order, const struct instance_status *status)
 {
@@ -82,6 +119,18 @@ report_reload(const struct order *order, const struct instance_status *status)
 	return 0;
 }
 
+static bool
+is(const struct instance_status *status, const char *state)
+{
+	return strcmp(status->state, state) == 0;
+}
+
+static bool
+has_reloaded(const struct instance_status *status, uint64_t begun)
+{
+	return status->reloads_done > begun;
+}
+
 /*
  * Of a reload that began before our signal it is not known which configuration
  * it read; the one that begins next is ours.
@@ -89,35 +138,59 @@ report_reload(const struct order *order, const struct instance_status *status)
 static int
 do_reload(const struct order *order)
 {
-	uint64_t until_us = clock_monotonic_us() + WAIT_US, begun;
 	struct instance_status status;
 
-	if (instance_read_status(order->instance, &status) != 0) {
-		fprintf(stderr, "vodd: %s cannot be read\n",
-		    order->instance->status_file);
+	if (!read_status(order, &status))
 		return 1;
-	}
-	if (strcmp(status.state, "serving") != 0) {
+	if (!is(&status, "serving") && !is(&status, "draining")) {
 		fprintf(stderr, "vodd: instance %s is %s, it cannot reload\n",
 		    order->instance->name, status.state);
 		return 1;
 	}
-	begun = status.reloads_begun;
-	if (send_signal(order, SIGHUP) != 0)
+	if (send_signal(order, SIGHUP) != 0 ||
+	    await_status(order, has_reloaded, status.reloads_begun,
+		"has not reloaded", &status) != 0)
 		return 1;
-	while (clock_monotonic_us() < until_us) {
-		if (instance_read_status(order->instance, &status) == 0 &&
-		    status.reloads_done > begun)
-			return report_reload(order, &status);
-		if (has_ended(order, LOOK_MS)) {
-			fprintf(stderr, "vodd: instance %s has ended\n",
-			    order->instance->name);
-			return 1;
-		}
-	}
-	fprintf(stderr, "vodd: instance %s has not reloaded after 30 s\n",
+	return report_reload(order, &status);
+}
+
+static bool
+is_draining(const struct instance_status *status, uint64_t begun)
+{
+	(void)begun;
+	return is(status, "draining");
+}
+
+static int
+do_drain(const struct order *order)
+{
+	struct instance_status status;
+
+	if (send_signal(order, SIGRTMIN + INSTANCE_DRAIN) != 0 ||
+	    await_status(order, is_draining, 0, "does not drain", &status) != 0)
+		return 1;
+	printf("vodd: instance %s drains, its sessions go on\n",
 	    order->instance->name);
-	return 1;
+	return 0;
+}
+
+static bool
+is_serving(const struct instance_status *status, uint64_t begun)
+{
+	(void)begun;
+	return is(status, "serving");
+}
+
+static int
+do_undrain(const struct order *order)
+{
+	struct instance_status status;
+
+	if (send_signal(order, SIGRTMIN + INSTANCE_UNDRAIN) != 0 ||
+	    await_status(order, is_serving, 0, "still drains", &status) != 0)
+		return 1;
+	printf("vodd: instance %s serves\n", order->instance->name);
+	return 0;
 }
 
 static const struct {
@@ -126,6 +199,8 @@ static const struct {
 } actions[] = {
 	{ "stop", do_stop },
 	{ "reload", do_reload },
+	{ "drain", do_drain },
+	{ "undrain", do_undrain },
 };
 
 bool

@@ -8,7 +8,8 @@
 
 #include "server/instance.h"
 
-/* ORDER is "stop" or "reload"; any other: false. */
+#define CONTROL_ORDERS "stop, reload, drain or undrain"
+/* Is ORDER one of them? */
 bool control_knows(const char *order);
 /*
  * Prints what happened on stdout, what went wrong on stderr; the exit status.

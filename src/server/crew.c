@@ -23,6 +23,7 @@
 
 #include "base/base.h"
 #include "base/log.h"
+#include "server/instance.h"
 #include "server/notify.h"
 #include "server/process.h"
 #include "server/worker.h"
@@ -93,8 +94,9 @@ static void lane_relief_is_prepared(struct crew_lane *lane);
 static void
 child_signals(void)
 {
-	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE,
-		SIGUSR1, SIGUSR2 };
+	const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGUSR1,
+		SIGUSR2, SIGRTMIN + INSTANCE_DRAIN,
+		SIGRTMIN + INSTANCE_UNDRAIN };
 	sigset_t none;
 
 	for (size_t i = 0; i < ARRAY_LENGTH(ignored); i++)

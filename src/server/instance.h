@@ -53,6 +53,10 @@ void instance_release(struct instance *instance);
 /* In a child of the master: forget the lock, remove nothing. */
 void instance_forget(struct instance *instance);
 
+/* Signals to the master beside the named ones, counted from SIGRTMIN. */
+#define INSTANCE_DRAIN 1
+#define INSTANCE_UNDRAIN 2
+
 /* What the master says about itself, for -s and for people. */
 enum instance_outcome {
 	INSTANCE_NOTHING, /* no reload yet */

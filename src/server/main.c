@@ -36,7 +36,7 @@ struct options {
 static const char usage_text[] =
     "usage: vodd [-f] [-t] [-c FILE] [-r MEDIA_ROOT] [-l [ADDRESS]:PORT]...\n"
     "            [-w WORKERS] [-n INSTANCE] [-o NAME=VALUE]...\n"
-    "            [-s stop|reload] [-V] [-h]\n"
+    "            [-s stop|reload|drain|undrain] [-V] [-h]\n"
     "\n"
     "  -f        stay in the foreground, log on stderr\n"
     "  -t        check the configuration and print what it means\n"
@@ -46,7 +46,7 @@ static const char usage_text[] =
     "  -w COUNT  worker processes (default: one per processor)\n"
     "  -n NAME   name of the instance (default vodd)\n"
     "  -o N=V    override a setting of the configuration\n"
-    "  -s ORDER  tell the running instance: stop, reload\n"
+    "  -s ORDER  tell the running instance: " CONTROL_ORDERS "\n"
     "  -V        print the version\n"
     "  -h        print this\n";
 
@@ -173,7 +173,8 @@ read_options(int argc, char **argv, struct options *options)
 		    "-n %s: a name has 1 to %d of A-Z a-z 0-9 _ -",
 		    options->instance, INSTANCE_NAME_MAX);
 	if (options->order != NULL && !control_knows(options->order))
-		return usage_error("-s %s: stop or reload", options->order);
+		return usage_error(
+		    "-s %s: " CONTROL_ORDERS " is known", options->order);
 	return -1;
 }
 

@@ -25,7 +25,6 @@
 #include "server/reload.h"
 #include "table/table.h"
 
-#define DRAIN_US (60 * US_PER_SECOND)
 #define DRAIN_LOOK_US (100 * US_PER_MS)
 /* The crew kills after 5 s; what the kernel does not end then is left. */
 #define STOP_US (10 * US_PER_SECOND)
@@ -52,8 +51,14 @@ struct master {
 	struct crew *crew;
 	struct reload *reload;
 	bool reload_again;
-	struct loop_timer watchdog, drain, stop;
-	uint64_t drain_until_us, watchdog_us;
+	struct master_drain {
+		bool refuses; /* new sessions; until then they are served */
+		bool quits; /* ends with the last session, or at ... */
+		uint64_t refuse_at_us, quit_at_us;
+		struct loop_timer timer;
+	} drain;
+	struct loop_timer watchdog, stop;
+	uint64_t watchdog_us;
 	int ready_pipe, result;
 };
 
@@ -147,7 +152,7 @@ master_stop(struct master *master, int result, const char *why)
 	log_info("master", "stopping: %s", why);
 	master->result = result;
 	reload_stop(master->reload);
-	loop_timer_clear(master->loop, &master->drain);
+	loop_timer_clear(master->loop, &master->drain.timer);
 	master_enter(master, MASTER_STOPPING);
 	notify_stopping();
 	crew_stop(master->crew);
@@ -156,37 +161,92 @@ master_stop(struct master *master, int result, const char *why)
 	end_when_alone(master);
 }
 
+/* --- drain
+ * ---------------------------------------------------------------------- */
+static void look_at_drain(void *context, uint64_t now_us);
+
 static void
-look_at_drain(void *context, uint64_t now_us)
+look_again(struct master *master, uint64_t at_us)
 {
-	struct master *master = context;
+	loop_timer_set(
+	    master->loop, &master->drain.timer, at_us, look_at_drain, master);
+}
+
+static void
+look_at_quit(struct master *master, uint64_t now_us)
+{
 	uint64_t left = table_counter_sum(master->table, TABLE_SESSIONS);
 
-	if (left == 0) {
+	if (left == 0 && master->drain.refuses) {
 		master_stop(master, 0, "drained");
-	} else if (now_us >= master->drain_until_us) {
+	} else if (now_us >= master->drain.quit_at_us) {
 		log_warning("master",
 		    "not drained in time, sessions end now sessions=%" PRIu64,
 		    left);
 		master_stop(master, 0, "drain took too long");
 	} else {
-		loop_timer_set(master->loop, &master->drain,
-		    now_us + DRAIN_LOOK_US, look_at_drain, master);
+		look_again(master, now_us + DRAIN_LOOK_US);
 	}
+}
+
+static void
+look_at_drain(void *context, uint64_t now_us)
+{
+	struct master *master = context;
+	struct master_drain *drain = &master->drain;
+
+	if (!drain->refuses && now_us >= drain->refuse_at_us) {
+		log_info("master",
+		    "draining: new sessions are refused sessions=%" PRIu64,
+		    table_counter_sum(master->table, TABLE_SESSIONS));
+		drain->refuses = true;
+		crew_drain(master->crew, true);
+	}
+	if (drain->quits)
+		look_at_quit(master, now_us);
+	else if (!drain->refuses)
+		look_again(master, drain->refuse_at_us);
 }
 
 static void
 master_drain(struct master *master)
 {
+	uint64_t grace_us = master->terms.config.drain_grace_us;
+
 	if (master->state != MASTER_SERVING)
 		return;
-	log_info("master", "draining: no new sessions sessions=%" PRIu64,
-	    table_counter_sum(master->table, TABLE_SESSIONS));
+	log_info("master",
+	    "draining: new sessions are refused in %" PRIu64 " ms",
+	    grace_us / US_PER_MS);
+	master->drain.refuse_at_us = clock_monotonic_us() + grace_us;
 	master_enter(master, MASTER_DRAINING);
 	notify_status("draining");
-	master->drain_until_us = clock_monotonic_us() + DRAIN_US;
-	crew_drain(master->crew, true);
-	loop_timer_set(master->loop, &master->drain, 0, look_at_drain, master);
+	look_again(master, 0);
+}
+
+static void
+master_undrain(struct master *master)
+{
+	if (master->state != MASTER_DRAINING)
+		return;
+	log_info("master", "draining no more: new sessions are served");
+	loop_timer_clear(master->loop, &master->drain.timer);
+	master->drain.refuses = master->drain.quits = false;
+	crew_drain(master->crew, false);
+	master_enter(master, MASTER_SERVING);
+	notify_status("serving on %s", master->status.listen);
+}
+
+static void
+master_quit(struct master *master)
+{
+	master_drain(master);
+	if (master->state != MASTER_DRAINING || master->drain.quits)
+		return;
+	master->drain.quits = true;
+	master->drain.quit_at_us =
+	    clock_monotonic_us() + master->terms.config.drain_timeout_us;
+	look_again(master, 0);
 }
 
 /* --- reload
@@ -220,7 +280,8 @@ reload_has_finished(
 	else
 		log_info("master", "reloaded generation=%" PRIu64 ": %s",
 		    status->generation, message);
-	notify_ready("serving on %s; last reload: %s", status->listen, message);
+	notify_ready("%s on %s; last reload: %s", status->state, status->listen,
+	    message);
 	if (master->reload_again) {
 		master->reload_again = false;
 		begin_reload(master);
@@ -230,7 +291,7 @@ reload_has_finished(
 static void
 master_reload(struct master *master)
 {
-	if (master->state != MASTER_SERVING)
+	if (master->state != MASTER_SERVING && master->state != MASTER_DRAINING)
 		log_warning(
 		    "master", "no reload while %s", state_names[master->state]);
 	else if (reload_is_active(master->reload))
@@ -295,23 +356,33 @@ on_child(struct master *master)
 
 /* clang-format off */
 static const struct {
-	int signal;
+	int signal; /* 0: SIGRTMIN and ... */
+	int realtime;
 	void (*action)(struct master *master);
 } signals[] = {
-	{ SIGTERM, on_term },
-	{ SIGINT,  on_term },
-	{ SIGQUIT, master_drain },
-	{ SIGHUP,  master_reload },
-	{ SIGUSR1, reopen_log },
-	{ SIGCHLD, on_child },
+	{ SIGTERM, 0, on_term },
+	{ SIGINT,  0, on_term },
+	{ SIGQUIT, 0, master_quit },
+	{ SIGHUP,  0, master_reload },
+	{ SIGUSR1, 0, reopen_log },
+	{ SIGCHLD, 0, on_child },
+	{ 0, INSTANCE_DRAIN,   master_drain },
+	{ 0, INSTANCE_UNDRAIN, master_undrain },
 };
 /* clang-format on */
+
+static int
+signal_number(size_t row)
+{
+	return signals[row].signal != 0 ? signals[row].signal
+					: SIGRTMIN + signals[row].realtime;
+}
 
 static void
 on_signal(void *context, int signal)
 {
 	for (size_t i = 0; i < ARRAY_LENGTH(signals); i++)
-		if (signals[i].signal == signal)
+		if (signal_number(i) == signal)
 			signals[i].action(context);
 }
 
@@ -423,7 +494,7 @@ open_loop(struct master *master)
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_LENGTH(signals); i++)
-		sigaddset(&set, signals[i].signal);
+		sigaddset(&set, signal_number(i));
 	if ((error = loop_new(&master->loop)) != 0)
 		return error;
 	signal(SIGPIPE, SIG_IGN);

@@ -739,14 +739,30 @@ class Play:
         found = server.program(words[1])
         if found is None:
             raise server.Trouble(words[1] + " is not built")
-        self.say("run " + " ".join(words[1:at]))
+        self.run_program([found] + words[2:at], words[at + 1:])
+
+    def run_program(self, command, tail):
+        self.say("run " + " ".join(command))
         done = subprocess.run(
-            [found] + words[2:at], stdin=subprocess.DEVNULL,
+            command, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=30 * patience())
         text = done.stdout + done.stderr
         for line in text.splitlines():
             self.say("  " + line)
-        self.check_tail(words[at + 1:] or ["exit", "0"], done.returncode, text)
+        if "exit" not in tail:
+            tail = ["exit", "0"] + tail
+        self.check_tail(tail, done.returncode, text)
+
+    def top_reload(self, one, words):
+        """reload s1 [-> exit N ~ REGEX]; deeper lines: its file anew.  The
+        workers may be others then."""
+        made = self.server(words[1], one.line)
+        if one.more:
+            self.top_config(one, words)
+        made.pids = []
+        self.run_program([server.program("vodd"), "-n", made.instance,
+                          "-s", "reload"], words[3:])
+        made.pids = made.settle()
 
     def top_kill(self, one, words):
         """kill s1 worker-of c1|workers|master with SIGNAL"""
