@@ -462,6 +462,8 @@ worker_died(struct crew_lane *lane, int status)
 	event = worker->ready ? CREW_DIED : CREW_DIED_EARLY;
 	if (lane_is_empty(lane, status)) {
 		event = CREW_CLOSED;
+		log_info("master", "worker has closed lane=%u pid=%d",
+		    lane->number, (int)worker->pid);
 		lane->state = CREW_IDLE;
 		fdstore_clear(crew->store, lane->number);
 	} else {

@@ -319,10 +319,8 @@ crew_event(void *context, uint32_t lane, enum crew_event event, const char *how)
 		master_enter(master, MASTER_SERVING);
 		say_ready(master);
 	}
-	if (event == CREW_CLOSED) {
-		log_info("master", "worker has closed lane=%u", lane);
+	if (event == CREW_CLOSED)
 		resources_close_lane(master->birth->resources, lane);
-	}
 	reload_happened(master->reload, lane, event, how);
 	end_when_alone(master);
 }

@@ -14,6 +14,7 @@ import threading
 import time
 
 from vtlib import asf, client, peer, rtp, server
+from vtlib.knock import Knock
 from vtlib.net import Net, patience
 
 TROUBLES = (client.Trouble, server.Trouble, rtp.Fault, asf.Fault)
@@ -643,6 +644,8 @@ class Play:
         elif words[0] == "config":
             made.config = [self.expand(text, line)
                            for line, text in step.more]
+        elif words[0] == "by-file":
+            made.by_file = True
         elif words[0] == "argument":
             made.arguments += words[1:]
         else:
@@ -763,6 +766,20 @@ class Play:
         self.run_program([server.program("vodd"), "-n", made.instance,
                           "-s", "reload"], words[3:])
         made.pids = made.settle()
+
+    def top_knock(self, one, words):
+        """knock s1 N a second { }: meanwhile so many new connections, and
+        each of them is answered"""
+        made = self.server(words[1], one.line)
+        knock = Knock((made.listen[0], made.ports[0]), float(words[2]))
+        try:
+            self.top(one.block)
+        finally:
+            knock.end()
+        self.say("%s: %d connections answered, the slowest within %.0f ms" % (
+            made.name, knock.answered, knock.slowest * 1000))
+        if knock.fault():
+            raise server.Trouble(knock.fault())
 
     def top_kill(self, one, words):
         """kill s1 worker-of c1|workers|master with SIGNAL"""

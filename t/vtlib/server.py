@@ -94,6 +94,7 @@ class Server:
         self.workers = None
         self.settings = []       # (name, value) for -o
         self.config = []         # lines of the configuration file
+        self.by_file = False     # what -l, -r and -w say stands there too
         self.arguments = []
         self.instance = "vt%d-%d" % (os.getpid(), count)
         self.log_name = os.path.join(folder, "%s.log" % self.name)
@@ -151,24 +152,37 @@ class Server:
     def command(self):
         found = program("vodd")
         words = [found, "-f", "-n", self.instance]
-        self.write_config()
-        words += ["-c", self.config_name]
         if self.media is not None:
             self.open_media()
-            words += ["-r", self.media]
-        for host, port in zip(self.listen, self.ports):
-            words += ["-l", ("[%s]:%d" if ":" in host else "%s:%d") % (
-                host, port)]
-        if self.workers is not None:
-            words += ["-w", str(self.workers)]
+        self.write_config()
+        words += ["-c", self.config_name]
+        if not self.by_file:
+            if self.media is not None:
+                words += ["-r", self.media]
+            for address in self.addresses():
+                words += ["-l", address]
+            if self.workers is not None:
+                words += ["-w", str(self.workers)]
         for name, value in self.settings:
             words += ["-o", "%s=%s" % (name, value)]
         return words + self.arguments
 
+    def addresses(self):
+        return [("[%s]:%d" if ":" in host else "%s:%d") % (host, port)
+                for host, port in zip(self.listen, self.ports)]
+
     def write_config(self):
         """One of its own, though empty: not what this machine has."""
+        lines = list(self.config)
+        if self.by_file:
+            lines += [line for line in (
+                'listen = ( "%s" );' % '", "'.join(self.addresses()),
+                'media_root = "%s";' % self.media,
+                'workers = %s;' % (self.workers or 0)) if not any(
+                    given.split("=")[0].strip() == line.split("=")[0].strip()
+                    for given in self.config)]
         with open(self.config_name, "w") as out:
-            out.write("".join(line + "\n" for line in self.config))
+            out.write("".join(line + "\n" for line in lines))
         os.chmod(self.config_name, 0o644)
 
     def launch(self):
@@ -218,7 +232,8 @@ class Server:
         found, unready = [], ""
         while time.monotonic() < end:
             before, found = found, self.worker_pids()
-            enough = self.workers is None or len(found) == int(self.workers)
+            enough = (self.workers is None or self.by_file
+                      or len(found) == int(self.workers))
             if found and found == before and enough:
                 unready = self.unready(found)
                 if not unready:
@@ -320,10 +335,15 @@ class Server:
         if self.process.poll() is not None:
             return "%s died: status %d" % (self.name, self.process.poll())
         now = self.worker_pids()
-        lost = [pid for pid in self.pids if pid not in now]
+        lost = [pid for pid in self.pids
+                if pid not in now and not self.has_closed(pid)]
         if lost:
             return "%s: a worker died (pid %d)" % (self.name, lost[0])
         return self.spoken()
+
+    def has_closed(self, pid):
+        """It was told to, and its last connection has ended."""
+        return re.search(r"worker has closed .*pid=%d\b" % pid, self.log())
 
     def spoken(self):
         for line in self.log().splitlines():
