@@ -189,15 +189,11 @@ int
 connection_watch(struct connection *connection)
 {
 	struct lane *lane = connection->lane;
-	int error;
 
 	lane->connections[connection->record] = connection;
-	error = loop_add(lane->loop, &connection->watch, connection->fd,
+	return loop_add(lane->loop, &connection->watch, connection->fd,
 	    EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, connection_ready,
 	    connection);
-	if (error != 0)
-		connection_close(connection, SESSION_CONNECTION_CLOSED);
-	return error;
 }
 
 /* PROGRESS: what went in and out on it before it was ours. */
@@ -207,11 +203,11 @@ open_at(struct lane *lane, int fd, const union sock_address *peer,
 {
 	struct connection *connection = NULL;
 	uint32_t record;
-	int error = -EUSERS;
+	int error;
 
 	if (!table_reserve(lane->table, lane->number, TABLE_CONNECTIONS, 1,
 		config_connections(lane->config)))
-		goto fail;
+		return -EUSERS;
 	error =
 	    table_claim(lane->table, lane->number, TABLE_CONNECTION, &record);
 	if (error != 0)
@@ -236,14 +232,16 @@ open_at(struct lane *lane, int fd, const union sock_address *peer,
 		.local = *local,
 	};
 	connection_publish(connection);
+	if ((error = connection_watch(connection)) != 0) {
+		connection_release(connection);
+		return error;
+	}
 	(void)connection_store(
 	    connection); /* asked again before it is answered */
-	return connection_watch(connection);
+	return 0;
 
 fail_reserved:
 	table_counter_add(lane->table, lane->number, TABLE_CONNECTIONS, -1);
-fail:
-	close(fd);
 	return error;
 }
 
@@ -264,7 +262,9 @@ connection_take(struct lane *lane, int fd)
 	if (error == 0)
 		error = sock_progress(fd, &progress);
 	if (error == 0)
-		return open_at(lane, fd, &peer, &local, progress);
+		error = open_at(lane, fd, &peer, &local, progress);
+	if (error == 0)
+		return 0;
 	shutdown(fd, SHUT_RDWR);
 	close(fd);
 	return error;

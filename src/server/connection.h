@@ -16,14 +16,14 @@
 struct connection; /* opaque */
 
 /*
- * Takes FD, an accepted socket; PEER and LOCAL are its ends.  -ENOSPC: no
- * record; FD is closed in any case of failure.
+ * Takes FD, an accepted socket; PEER and LOCAL are its ends.  Unless it fails:
+ * -EUSERS: max_connections; -ENOSPC, -ENOMEM.
  */
 int connection_open(struct lane *lane, int fd, const union sock_address *peer,
     const union sock_address *local);
 /*
  * The same for a connection that another lane handed over: what it has not
- * answered is still in the socket.
+ * answered is still in the socket.  FD is shut down and closed when it fails.
  */
 int connection_take(struct lane *lane, int fd);
 /*

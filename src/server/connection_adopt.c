@@ -169,13 +169,13 @@ connection_adopt(struct lane *lane, uint32_t record, uint64_t cookie, int fd)
 	connection->phase = CONNECTION_ADOPTED;
 	connection->stored = true;
 	adopt_sessions(connection);
-	if ((error = connection_watch(connection)) != 0)
-		return error;
+	error = connection_watch(connection);
 	if (connection->view.blame > 0)
 		log_request(connection);
-	error = connection->view.blame > BLAME_FORGIVEN
-		    ? -EBUSY
-		    : adopt_bytes(connection);
+	if (error == 0)
+		error = connection->view.blame > BLAME_FORGIVEN
+			    ? -EBUSY
+			    : adopt_bytes(connection);
 	if (error != 0)
 		connection_close(
 		    connection, cause_of(error, SESSION_CONNECTION_CLOSED));

@@ -20,6 +20,7 @@
 #include "server/blame.h"
 #include "server/connection.h"
 #include "server/fdstore.h"
+#include "server/refusal.h"
 #include "server/sandbox.h"
 #include "server/sender.h"
 #include "server/session.h"
@@ -55,6 +56,7 @@ struct worker {
 	struct lane lane;
 	struct config config;
 	struct sender *sender;
+	struct refusals *refusals;
 	struct listener listeners[WORKER_LISTENERS_MAX];
 	unsigned listener_count;
 	bool listening;
@@ -129,35 +131,47 @@ others_should_accept(const struct worker *worker)
 	       mine * living > sum + sum / 8;
 }
 
+/* Until the next placement nobody is accepted who cannot even be refused. */
+static void
+refuse_one(struct worker *worker, const struct listener *listener, int error)
+{
+	if (error != -EMFILE && error != -ENFILE && error != -ENOMEM &&
+	    error != -ENOBUFS) {
+		if (error != -EAGAIN && error != -ECONNABORTED &&
+		    error != -EINTR)
+			log_warning(
+			    "worker", "accept failed: %s", strerror(-error));
+		return;
+	}
+	log_shortage("worker", "connections are refused: %s", strerror(-error));
+	if (!refusals_accept(worker->refusals, listener->fd))
+		stop_listening(worker);
+}
+
 static void
 accept_one(void *context, uint32_t events)
 {
 	struct listener *listener = context;
 	struct lane *lane = &listener->worker->lane;
 	union sock_address peer, local;
-	char text[SOCK_TEXT_MAX];
 	int fd, error;
 
 	(void)events;
 	/* One per wake-up: the others have theirs. */
 	fd = sock_accept(listener->fd, &peer, &local);
 	if (fd < 0) {
-		/* Until the next placement: it would be ready all the time. */
-		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ||
-		    fd == -ENOBUFS)
-			stop_listening(listener->worker);
-		if (fd != -EAGAIN && fd != -ECONNABORTED && fd != -EINTR)
-			log_warning(
-			    "worker", "accept failed: %s", strerror(-fd));
+		refuse_one(listener->worker, listener, fd);
 		return;
 	}
 	error = connection_open(lane, fd, &peer, &local);
 	/* At once: in a burst the next one comes before the next placement. */
 	if (others_should_accept(listener->worker))
 		stop_listening(listener->worker);
-	if (error != 0)
-		log_warning("worker", "connection refused peer=%s: %s",
-		    sock_address_text(&peer, true, text), strerror(-error));
+	if (error == 0)
+		return;
+	log_shortage("worker", "connections are refused: %s",
+	    error == -EUSERS ? "max_connections is reached" : strerror(-error));
+	refusals_take(listener->worker->refusals, fd);
 }
 
 static int
@@ -534,6 +548,7 @@ create_parts(struct worker *worker)
 
 	if ((error = allocate(worker)) != 0 ||
 	    (error = loop_new(&lane->loop)) != 0 ||
+	    (error = refusals_new(lane->loop, &worker->refusals)) != 0 ||
 	    (error = transport_new(lane->pairs, config->udp_segmentation,
 		 &lane->transport)) != 0 ||
 	    (error = titles_new(lane, &lane->titles)) != 0 ||
@@ -667,6 +682,7 @@ free_parts(struct worker *worker)
 	sender_free(worker->sender);
 	titles_free(lane->titles);
 	transport_free(lane->transport);
+	refusals_free(worker->refusals);
 	loop_free(lane->loop);
 	free(lane->sessions);
 	free(lane->connections);
