@@ -211,6 +211,22 @@ enter_open(struct titles_entry *entry)
 	entry->state = ENTRY_OPEN;
 }
 
+/* A look that failed for want of something, or by the disk, doesn't tell. */
+static bool
+means_another_file(const struct titles_entry *entry)
+{
+	switch (entry->found_error) {
+	case 0:
+		return !entry->found_same;
+	case -ENOENT:
+	case -EBADMSG:
+	case -ESTALE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Back on the loop's thread. */
 static void
 looked(struct reader_job *job)
@@ -223,7 +239,7 @@ looked(struct reader_job *job)
 	entry->used_us = entry->checked_us;
 	if (entry->state == ENTRY_OPEN) {
 		/* Its sessions go on with the file they have. */
-		entry->replaced = !entry->found_same;
+		entry->replaced = means_another_file(entry);
 	} else if (entry->found_error != 0) {
 		enter_failed(entry, entry->found_error, entry->found_reason);
 		entry->replaced = entry->found_error == -ESTALE;

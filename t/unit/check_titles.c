@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "asf_build.h"
@@ -282,6 +283,28 @@ START_TEST(a_file_that_took_its_place_is_another_title)
 }
 END_TEST
 
+/* Whether the path means another file now, it doesn't say. */
+START_TEST(a_look_that_fails_for_a_shortage_changes_nothing)
+{
+	struct titles_entry *open, *again;
+	struct rlimit limit, tight;
+
+	store_title("a.wmv", 0);
+	ck_assert_int_eq(get("a.wmv", &open), 0);
+	test_lane_pass(&test, TITLES_FRESH_US + US_PER_SECOND / 10);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	tight = limit;
+	tight.rlim_cur = 3;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	ck_assert_int_eq(get("a.wmv", &again), 0);
+	ck_assert_ptr_eq(again, open);
+	ck_assert_int_eq(get("b.wmv", &again), -EMFILE);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_assert_int_eq(get("a.wmv", &again), 0);
+	ck_assert_ptr_eq(again, open);
+}
+END_TEST
+
 /* --- closing -------------------------------------------------------------- */
 
 START_TEST(a_title_that_nobody_used_for_long_is_closed)
@@ -331,6 +354,7 @@ main(void)
 	    rules, absent_titles_leave_room_for_those_that_are_there);
 	tcase_add_test(rules, what_is_no_title_is_refused);
 	tcase_add_test(rules, a_file_that_took_its_place_is_another_title);
+	tcase_add_test(rules, a_look_that_fails_for_a_shortage_changes_nothing);
 	tcase_add_test(rules, a_title_that_nobody_used_for_long_is_closed);
 	suite_add_tcase(suite, rules);
 	srunner_run_all(runner, CK_NORMAL);
