@@ -346,6 +346,7 @@ open_and_describe(struct show *show, enum viewer_transport transport)
 
 #define PLAY_FROM_START "Range: npt=0-\r\nSpeed: 16\r\n"
 #define PLAY_ON "Speed: 16\r\n"
+#define PLAY_NEXT "Range: npt=1600-\r\nSpeed: 16\r\n"
 /* The last burst, whose first packet is sent at 3,200 s. */
 #define PLAY_LAST "Range: npt=3200-\r\nSpeed: 16\r\n"
 
@@ -392,13 +393,14 @@ perform_tcp(struct show *show)
 	await_replies(show);
 	show->before_play = show->viewer.packet_count;
 	say(show, "PLAY", 0, 0, PLAY_LAST);
-	say(show, "PLAY", 0, 1, PLAY_ON);
+	say(show, "PLAY", 0, 1, PLAY_NEXT);
 	send_said(show);
 	await_packets(show, 12);
 	say_report(show, 5);
 	say(show, "OPTIONS", 0, -1, "");
 	send_said(show);
 	await_burst(show, 4, 1);
+	say(show, "PLAY", 0, 1, PLAY_ON);
 	say(show, "TEARDOWN", 0, 1, "");
 	send_said(show);
 	await(show, byes_are_there, 3, "the end of the stream");
