@@ -26,6 +26,7 @@
 #include "server/instance.h"
 #include "server/notify.h"
 #include "server/process.h"
+#include "server/trace.h"
 #include "server/worker.h"
 
 #define EARLY_DELAY_US (100 * US_PER_MS) /* doubles up to ... */
@@ -38,12 +39,17 @@
 /* Between an order to end and SIGKILL. */
 #define RETIRE_US (5 * US_PER_SECOND)
 #define KILLED_LOOK_US (100 * US_PER_MS)
+/* For one that hangs to say where it stands. */
+#define TRACE_US (200 * US_PER_MS)
+/* Who gives no sign of life for so long may have been killed by others. */
+#define SILENT_US US_PER_SECOND
 
 struct crew_member { /* a process */
 	struct crew_lane *lane;
 	pid_t pid; /* 0: none */
 	bool ready;
 	bool told_to_end; /* by us; its death is no news */
+	bool hangs; /* and is killed for it */
 	uint64_t since_us; /* when it was forked, or the lane became its */
 
 	int channel; /* -1: none */
@@ -63,6 +69,7 @@ struct crew_lane {
 	struct crew_member members[2];
 	/* These two; the lane's records are the worker's. */
 	struct crew_member *worker, *relief;
+	bool fault; /* the last worker died by its own */
 
 	unsigned early_deaths; /* in a row */
 	uint64_t deaths_us[DEATHS_MAX]; /* ring, of those that were ready */
@@ -219,7 +226,7 @@ member_flush(struct crew_member *member)
 		return;
 	if (!member->given) {
 		error = fdstore_give(lane->crew->store, lane->number,
-		    member->channel, &member->give_cursor);
+		    member->channel, &member->give_cursor, lane->fault);
 		member->given = error == 0;
 	}
 	if (error == 0)
@@ -301,6 +308,10 @@ member_heard(
 	case FDSTORE_READY:
 		member_is_ready(member);
 		break;
+	case FDSTORE_TRACE:
+		if (member->hangs)
+			trace_log(lane->number, member->pid, message);
+		break;
 	default:
 		if (fd != -1)
 			close(fd);
@@ -342,6 +353,23 @@ describe_death(int status, char *text, size_t size)
 	} else {
 		snprintf(text, size, "exit status %d", WEXITSTATUS(status));
 	}
+}
+
+/* Else somebody killed it, or it ended orderly: nothing it served is to blame.
+ */
+static bool
+is_own_fault(const struct crew_member *member, int status)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE,
+		SIGABRT };
+
+	if (member->hangs)
+		return true;
+	for (size_t i = 0; i < ARRAY_LENGTH(faults); i++)
+		if (status != -1 && WIFSIGNALED(status) &&
+		    WTERMSIG(status) == faults[i])
+			return true;
+	return false;
 }
 
 static void
@@ -459,6 +487,7 @@ worker_died(struct crew_lane *lane, int status)
 	(void)member_read(worker);
 	table_lane_set_pid(crew->birth.table, lane->number, 0);
 	describe_death(status, how, sizeof(how));
+	lane->fault = is_own_fault(worker, status);
 	event = worker->ready ? CREW_DIED : CREW_DIED_EARLY;
 	if (lane_is_empty(lane, status)) {
 		event = CREW_CLOSED;
@@ -521,21 +550,30 @@ crew_reap(struct crew *crew)
 			member_died(member, status);
 }
 
+/*
+ * MEMBER has ended, and is treated so: it could be reaped, or a reader thread
+ * in a stalled file system keeps it from that.
+ */
+static bool
+is_gone(struct crew_member *member)
+{
+	pid_t pid = member->pid;
+
+	crew_reap(member->lane->crew);
+	if (member->pid != pid)
+		return true;
+	if (!process_is_dead(pid))
+		return false;
+	member_died(member, -1);
+	return true;
+}
+
 static void
 look_at_killed(void *context, uint64_t now_us)
 {
 	struct crew_member *member = context;
 
-	crew_reap(member->lane->crew);
-	/* A successor's timer is another one. */
-	if (member->pid == 0 || loop_timer_is_set(&member->kill_timer) ||
-	    !member->told_to_end)
-		return;
-	/* A reader thread in a stalled file system keeps it from being reaped.
-	 */
-	if (process_is_dead(member->pid))
-		member_died(member, -1);
-	else
+	if (!is_gone(member))
 		loop_timer_set(member->lane->crew->birth.loop,
 		    &member->kill_timer, now_us + KILLED_LOOK_US,
 		    look_at_killed, member);
@@ -551,16 +589,37 @@ member_kill(struct crew_member *member)
 }
 
 static void
+kill_hanging(void *context, uint64_t now_us)
+{
+	struct crew_member *member = context;
+
+	(void)now_us;
+	log_error("master", "worker killed lane=%u pid=%d",
+	    member->lane->number, (int)member->pid);
+	member_kill(member);
+}
+
+/* It is given a moment to say where it stands. */
+static void
+member_hangs(struct crew_member *member)
+{
+	member->hangs = member->told_to_end = true;
+	trace_ask(member->lane->number, member->pid);
+	loop_timer_set(member->lane->crew->birth.loop, &member->kill_timer,
+	    clock_monotonic_us() + TRACE_US, kill_hanging, member);
+}
+
+static void
 kill_late(void *context, uint64_t now_us)
 {
 	struct crew_member *member = context;
 
 	(void)now_us;
-	log_error("master", "%s, killed lane=%u pid=%d",
+	log_error("master", "%s lane=%u pid=%d",
 	    member == member->lane->relief ? "relief is not prepared in time"
 					   : "worker does not end",
 	    member->lane->number, (int)member->pid);
-	member_kill(member);
+	member_hangs(member);
 }
 
 static void
@@ -597,7 +656,8 @@ member_begin(struct crew_member *member, pid_t pid, int channel)
 
 	member->pid = pid;
 	member->channel = channel;
-	member->ready = member->told_to_end = member->wants_write = false;
+	member->ready = member->told_to_end = member->hangs = false;
+	member->wants_write = false;
 	member->since_us = clock_monotonic_us();
 	member->give_cursor = 0;
 	member->given = false;
@@ -666,13 +726,15 @@ lane_watch(struct crew_lane *lane, uint64_t now_us)
 	beat_us =
 	    table_counter(crew->birth.table, lane->number, TABLE_HEARTBEAT_US);
 	beat_us = MAX_OF(beat_us, worker->since_us);
-	if (now_us < beat_us ||
-	    now_us - beat_us <= crew->birth.config->stall_timeout_us)
+	if (now_us < beat_us + SILENT_US)
 		return;
-	log_error("master",
-	    "worker hangs, killed lane=%u pid=%d silent_ms=%" PRIu64,
+	if (is_gone(worker))
+		return;
+	if (now_us - beat_us <= crew->birth.config->stall_timeout_us)
+		return;
+	log_error("master", "worker hangs lane=%u pid=%d silent_ms=%" PRIu64,
 	    lane->number, (int)worker->pid, (now_us - beat_us) / US_PER_MS);
-	member_kill(worker);
+	member_hangs(worker);
 }
 
 static void

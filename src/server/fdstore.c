@@ -229,11 +229,12 @@ fdstore_each(struct fdstore *store, uint32_t lane,
 }
 
 int
-fdstore_give(
-    struct fdstore *store, uint32_t lane_number, int channel, uint32_t *cursor)
+fdstore_give(struct fdstore *store, uint32_t lane_number, int channel,
+    uint32_t *cursor, bool fault)
 {
 	struct fdstore_lane *lane = &store->lanes[lane_number];
-	const struct fdstore_message given = { .kind = FDSTORE_GIVEN };
+	const struct fdstore_message given = { .kind = FDSTORE_GIVEN,
+		.connection = fault };
 	struct moved *moved;
 	int error;
 

@@ -22,6 +22,8 @@ enum fdstore_kind {
 	FDSTORE_MOVE, /* that connection is for `lane`: TAKE goes there */
 	FDSTORE_PREPARED, /* I can serve; nothing is adopted yet */
 	FDSTORE_READY, /* I serve */
+	FDSTORE_TRACE, /* where I hang: address `cookie`, callers in order of
+			  `connection` (trace.h) */
 	/*
 	 * master -> worker.  The lane's records are the predecessor's until
 	 * GIVEN, so a relief is born, says PREPARED and waits while the
@@ -82,12 +84,12 @@ void fdstore_each(struct fdstore *store, uint32_t lane,
     void (*each)(void *context, uint32_t connection, uint64_t cookie, int fd),
     void *context);
 /*
- * Send GIVE for the descriptors of LANE from record *CURSOR on, then GIVEN.
- * 0: all sent; -EAGAIN: go on from *CURSOR when CHANNEL is writable; other
- * -errno: the worker is gone.
+ * Send GIVE for the descriptors of LANE from record *CURSOR on, then GIVEN with
+ * FAULT.  0: all sent; -EAGAIN: go on from *CURSOR when CHANNEL is writable;
+ * other -errno: the worker is gone.
  */
-int fdstore_give(
-    struct fdstore *store, uint32_t lane, int channel, uint32_t *cursor);
+int fdstore_give(struct fdstore *store, uint32_t lane, int channel,
+    uint32_t *cursor, bool fault);
 
 /*
  * FD -1: none; it stays the caller's.  -EAGAIN: the other end is behind, or the

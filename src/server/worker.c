@@ -25,6 +25,7 @@
 #include "server/sender.h"
 #include "server/session.h"
 #include "server/titles.h"
+#include "server/trace.h"
 #include "wire/rtp.h"
 
 #define HEARTBEAT_US (500 * US_PER_MS)
@@ -554,6 +555,7 @@ create_parts(struct worker *worker)
 	    (error = titles_new(lane, &lane->titles)) != 0 ||
 	    (error = sender_new(lane, handle_outcome, &worker->sender)) != 0)
 		return error;
+	trace_answer(&lane->channel);
 	/* Before there are threads. */
 	if ((error = sandbox_enter(lane->media_root)) != 0)
 		return error;

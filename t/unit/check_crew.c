@@ -19,6 +19,7 @@
 
 #include "base/base.h"
 #include "base/log.h"
+#include "server/trace.h"
 #include "server/worker.h"
 
 #define LIMIT_US (20 * US_PER_SECOND)
@@ -55,7 +56,7 @@ static struct table *table;
 static struct config config;
 static struct resources resources;
 static struct privileges privileges;
-static char table_name[TABLE_NAME_MAX];
+static char table_name[TABLE_NAME_MAX], log_file[64];
 
 static struct {
 	enum crew_event event;
@@ -133,6 +134,7 @@ worker_run(const struct worker_birth *birth)
 	unsigned number = told->births++;
 
 	told->of[number].pid = getpid();
+	trace_answer(&birth->channel);
 	if (behaviour == DIES_UNPREPARED)
 		return 1;
 	if (behaviour != IS_NEVER_PREPARED && behaviour != PREPARES_LATE)
@@ -216,6 +218,9 @@ open_crew(void)
 	struct crew_birth birth;
 	sigset_t set;
 
+	snprintf(log_file, sizeof(log_file), "/tmp/check-crew-%d.log",
+	    (int)getpid());
+	ck_assert_int_eq(log_open(LOG_TO_FILE, "check", log_file), 0);
 	log_set_level(LOG_LEVEL_ERROR);
 	event_count = 0;
 	settings_defaults(config_rows, config_row_count, &config);
@@ -257,6 +262,7 @@ close_crew(void)
 	table_unlink(table_name);
 	table_close(table);
 	munmap(told, sizeof(*told));
+	unlink(log_file);
 	for (int i = 0; i < 2; i++)
 		if (stored[i] != -1)
 			close(stored[i]);
@@ -356,7 +362,51 @@ START_TEST(the_successor_is_given_what_the_dead_one_stored)
 }
 END_TEST
 
-START_TEST(one_that_hangs_is_killed_and_replaced)
+/* How often the log has both texts in a line. */
+static unsigned
+log_lines(const char *text, const char *other)
+{
+	FILE *stream = fopen(log_file, "r");
+	unsigned count = 0;
+	char line[LOG_LINE_MAX];
+
+	ck_assert_ptr_nonnull(stream);
+	while (fgets(line, sizeof(line), stream) != NULL)
+		count +=
+		    strstr(line, text) != NULL && strstr(line, other) != NULL;
+	fclose(stream);
+	return count;
+}
+
+static const struct {
+	int signal;
+	uint32_t fault;
+} signals[] = {
+	{ SIGSEGV, 1 },
+	{ SIGBUS, 1 },
+	{ SIGILL, 1 },
+	{ SIGFPE, 1 },
+	{ SIGABRT, 1 },
+	{ SIGKILL, 0 },
+	{ SIGTERM, 0 },
+};
+
+START_TEST(a_successor_is_told_whether_the_fault_was_its_predecessors)
+{
+	behaviour = SERVES;
+	begin();
+	await(1);
+	kill(events[0].pid, signals[_i].signal);
+	await(3);
+	ck_assert_uint_eq(told->of[0].fault, 0);
+	ck_assert_uint_eq(told->of[1].fault, signals[_i].fault);
+	ck_assert_int_eq(crew_relieve(crew, 0), 0);
+	await(5);
+	ck_assert_uint_eq(told->of[2].fault, 0);
+}
+END_TEST
+
+START_TEST(one_that_hangs_says_where_and_is_killed_and_replaced)
 {
 	behaviour = HANGS;
 	begin();
@@ -368,6 +418,9 @@ START_TEST(one_that_hangs_is_killed_and_replaced)
 	ck_assert_uint_ge(
 	    events[1].at_us - events[0].at_us, US_PER_SECOND * 9 / 10);
 	ck_assert_int_eq(events[2].event, CREW_READY);
+	ck_assert_uint_eq(told->of[1].fault, 1);
+	ck_assert_uint_ge(log_lines("worker hangs: thread", "state="), 1);
+	ck_assert_uint_ge(log_lines("worker hangs: frame", "number=3"), 1);
 }
 END_TEST
 
@@ -535,7 +588,11 @@ main(void)
 	    cases, one_that_dies_early_is_tried_more_and_more_slowly);
 	tcase_add_test(cases, the_sixth_death_in_five_seconds_costs_a_second);
 	tcase_add_test(cases, the_successor_is_given_what_the_dead_one_stored);
-	tcase_add_test(cases, one_that_hangs_is_killed_and_replaced);
+	tcase_add_test(
+	    cases, one_that_hangs_says_where_and_is_killed_and_replaced);
+	tcase_add_loop_test(cases,
+	    a_successor_is_told_whether_the_fault_was_its_predecessors, 0,
+	    ARRAY_LENGTH(signals));
 	tcase_add_test(cases, a_relief_takes_over_when_the_worker_has_left);
 	tcase_add_test(cases, a_relief_that_dies_changes_nothing);
 	tcase_add_test(cases, a_relief_that_is_not_prepared_in_time_is_killed);

@@ -244,7 +244,7 @@ START_TEST(the_successor_is_given_all_then_told_that_it_was_all)
 
 	for (uint32_t i = 0; i < 3; i++)
 		fdstore_put(store, 1, 2 * i, 100 + i, storable(&watched[i]));
-	ck_assert_int_eq(fdstore_give(store, 1, ends[0], &cursor), 0);
+	ck_assert_int_eq(fdstore_give(store, 1, ends[0], &cursor, true), 0);
 	for (uint32_t i = 0; i < 3; i++) {
 		ck_assert_int_eq(fdstore_receive(ends[1], &got, &fd), 1);
 		ck_assert_uint_eq(got.kind, FDSTORE_GIVE);
@@ -276,7 +276,7 @@ START_TEST(giving_more_than_the_channel_holds_goes_on_where_it_stopped)
 	for (uint32_t i = 0; i < MANY; i++)
 		fdstore_put(large, 0, i, i, dup(null));
 	do {
-		result = fdstore_give(large, 0, ends[0], &cursor);
+		result = fdstore_give(large, 0, ends[0], &cursor, false);
 		ck_assert(result == 0 || result == -EAGAIN);
 		pauses += result == -EAGAIN;
 		while (fdstore_receive(ends[1], &got, &fd) == 1) {
