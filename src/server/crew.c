@@ -266,16 +266,22 @@ member_is_ready(struct crew_member *member)
 	crew->birth.happened(crew->birth.context, lane->number, CREW_READY, "");
 }
 
-/* A connection that names another lane's session goes there. */
+/*
+ * A connection that names another lane's session goes there; when that lane has
+ * just become idle there is no such session, and the same worker says so.
+ */
 static void
 member_moves(struct crew_member *member, const struct fdstore_message *message)
 {
 	struct crew_lane *lane = member->lane;
 	struct crew *crew = lane->crew;
+	uint32_t to = message->lane;
 
+	if (to < TABLE_LANES_MAX && crew->lanes[to].state == CREW_IDLE)
+		to = lane->number;
 	if (fdstore_move(crew->store, lane->number, message->connection,
-		message->cookie, message->lane))
-		member_flush(crew->lanes[message->lane].worker);
+		message->cookie, to))
+		member_flush(crew->lanes[to].worker);
 }
 
 static void
@@ -471,7 +477,8 @@ static bool
 lane_is_empty(const struct crew_lane *lane, int status)
 {
 	return lane->state == CREW_CLOSING && !lane->worker->told_to_end &&
-	       status == 0;
+	       status == 0 &&
+	       !fdstore_has_moved(lane->crew->store, lane->number);
 }
 
 static void

@@ -23,7 +23,11 @@ struct moved {
 	struct moved *next;
 	struct stored stored;
 	bool sent; /* to the lane's living worker */
+	unsigned tries; /* workers it was sent to */
 };
+
+/* Who was sent it has ended without putting it: it may be of its doing. */
+#define MOVED_TRIES 2
 
 struct fdstore_lane {
 	struct moved *moved; /* list, owned */
@@ -190,8 +194,15 @@ fdstore_send_moved(struct fdstore *store, uint32_t lane, int channel)
 		if (error != 0)
 			return error;
 		moved->sent = true;
+		moved->tries++;
 	}
 	return 0;
+}
+
+bool
+fdstore_has_moved(const struct fdstore *store, uint32_t lane)
+{
+	return store->lanes[lane].moved != NULL;
 }
 
 void
@@ -228,6 +239,20 @@ fdstore_each(struct fdstore *store, uint32_t lane,
 	}
 }
 
+/* Who was sent them is not there any more. */
+static void
+unsend_moved(struct fdstore_lane *lane)
+{
+	struct moved *moved, *next;
+
+	for (moved = lane->moved; moved != NULL; moved = next) {
+		next = moved->next;
+		moved->sent = false;
+		if (moved->tries == MOVED_TRIES)
+			forget_moved(lane, moved->stored.cookie);
+	}
+}
+
 int
 fdstore_give(struct fdstore *store, uint32_t lane_number, int channel,
     uint32_t *cursor, bool fault)
@@ -235,12 +260,9 @@ fdstore_give(struct fdstore *store, uint32_t lane_number, int channel,
 	struct fdstore_lane *lane = &store->lanes[lane_number];
 	const struct fdstore_message given = { .kind = FDSTORE_GIVEN,
 		.connection = fault };
-	struct moved *moved;
 	int error;
 
-	/* Who was sent them is not there any more. */
-	for (moved = lane->moved; moved != NULL; moved = moved->next)
-		moved->sent = false;
+	unsend_moved(lane);
 	for (; *cursor < lane->end; ++*cursor) {
 		const struct stored *stored = &lane->stored[*cursor];
 		const struct fdstore_message give = {

@@ -74,9 +74,10 @@ bool fdstore_move(struct fdstore *store, uint32_t lane, uint32_t connection,
     uint64_t cookie, uint32_t to);
 /*
  * Send TAKE for what waits for LANE and was not sent since fdstore_give():
- * 0, or as that.
+ * 0, or as that.  What two workers have not put is closed.
  */
 int fdstore_send_moved(struct fdstore *store, uint32_t lane, int channel);
+bool fdstore_has_moved(const struct fdstore *store, uint32_t lane);
 void fdstore_clear(struct fdstore *store, uint32_t lane); /* closes all */
 uint32_t fdstore_count(const struct fdstore *store, uint32_t lane);
 /* Calls EACH for every stored descriptor of LANE. */

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -199,20 +198,12 @@ is_empty(const struct worker *worker)
 }
 
 /*
- * Accept no more.  Of one that waits we may be the only one to have been told,
- * so what is there is taken; kept open a listener would not go when the master
- * closes it.
+ * Accept no more; others take what waits (place()).  Kept open a listener would
+ * not go when the master closes it, and nobody would accept there.
  */
 static void
 close_listeners(struct worker *worker)
 {
-	for (unsigned i = 0; i < worker->listener_count; i++) {
-		struct pollfd waits = { .fd = worker->listeners[i].fd,
-			.events = POLLIN };
-
-		while (poll(&waits, 1, 0) == 1)
-			accept_one(&worker->listeners[i], 0);
-	}
 	stop_listening(worker);
 	for (unsigned i = 0; i < worker->listener_count; i++)
 		close(worker->listeners[i].fd);

@@ -35,6 +35,7 @@ static enum {
 	DIES_READY,
 	STORES_AND_DIES, /* the one that is given something serves */
 	HANGS,
+	MOVES, /* a connection to lane 1, then serves; there it serves */
 } behaviour;
 
 /* What the workers were told, in the order of their births; shared. */
@@ -154,6 +155,19 @@ worker_run(const struct worker_birth *birth)
 		say(birth->channel, FDSTORE_DROP, 4, -1);
 		raise(SIGKILL);
 	}
+	if (behaviour == MOVES && birth->lane == 0) {
+		const struct fdstore_message move = {
+			.kind = FDSTORE_MOVE,
+			.connection = 3,
+			.cookie = 'c',
+			.lane = 1,
+		};
+
+		say(birth->channel, FDSTORE_PUT, 3, stored[1]);
+		if (fdstore_send(birth->channel, &move, -1) != 0)
+			_exit(7);
+		told->of[number].kinds |= 1u << FDSTORE_MOVE;
+	}
 	return serve(birth, number);
 }
 
@@ -211,7 +225,7 @@ in_child(void *context)
 static void
 open_crew(void)
 {
-	const struct table_limits limits = { .lanes = 1,
+	const struct table_limits limits = { .lanes = 2,
 		.lane_sessions = 8,
 		.lane_connections = 8,
 		.lane_titles = 8 };
@@ -275,15 +289,22 @@ begin(void)
 	crew_open(crew, 0);
 }
 
+/* One turn of the loop. */
+static void
+spin(void)
+{
+	loop_timer_set(loop, &limit, 0, too_long, NULL);
+	loop_run(loop);
+}
+
 /* Until the worker born as NUMBER was told KIND. */
 static void
 await_told(unsigned number, enum fdstore_kind kind)
 {
-	for (unsigned i = 0; i < 5000 && !was_told(number, kind); i++) {
-		loop_timer_set(loop, &limit, 0, too_long, NULL);
-		loop_run(loop);
-		usleep(1000);
-	}
+	uint64_t until_us = clock_monotonic_us() + LIMIT_US;
+
+	while (!was_told(number, kind) && clock_monotonic_us() < until_us)
+		spin();
 	ck_assert(was_told(number, kind));
 }
 
@@ -560,6 +581,36 @@ START_TEST(successors_know_whether_the_server_drains)
 }
 END_TEST
 
+START_TEST(a_connection_for_an_idle_lane_comes_back)
+{
+	behaviour = MOVES;
+	begin();
+	await(1);
+	await_told(0, FDSTORE_TAKE);
+}
+END_TEST
+
+START_TEST(a_lane_is_not_closed_while_a_connection_is_on_its_way)
+{
+	behaviour = SERVES;
+	crew_start(crew);
+	crew_open(crew, 1);
+	await(1);
+	kill(told->of[0].pid, SIGSTOP);
+	crew_close(crew, 1);
+	behaviour = MOVES;
+	crew_open(crew, 0);
+	await(2);
+	/* It reads CLOSE first, and is gone when TAKE would be read. */
+	await_told(1, FDSTORE_MOVE);
+	spin();
+	kill(told->of[0].pid, SIGCONT);
+	await(3);
+	ck_assert_int_eq(events[2].event, CREW_DIED);
+	await_told(2, FDSTORE_TAKE);
+}
+END_TEST
+
 START_TEST(told_to_stop_nobody_is_replaced)
 {
 	behaviour = SERVES;
@@ -603,6 +654,9 @@ main(void)
 	    cases, who_dies_while_it_closes_has_a_successor_that_closes);
 	tcase_add_test(cases, one_that_closes_comes_back_by_a_relief);
 	tcase_add_test(cases, successors_know_whether_the_server_drains);
+	tcase_add_test(cases, a_connection_for_an_idle_lane_comes_back);
+	tcase_add_test(
+	    cases, a_lane_is_not_closed_while_a_connection_is_on_its_way);
 	tcase_add_test(cases, told_to_stop_nobody_is_replaced);
 	suite_add_tcase(suite, cases);
 	runner = srunner_create(suite);

@@ -260,6 +260,66 @@ START_TEST(the_successor_is_given_all_then_told_that_it_was_all)
 }
 END_TEST
 
+static void
+assert_receives(enum fdstore_kind kind, uint64_t cookie)
+{
+	struct fdstore_message got;
+	int fd;
+
+	ck_assert_int_eq(fdstore_receive(ends[1], &got, &fd), 1);
+	ck_assert_uint_eq(got.kind, kind);
+	ck_assert_uint_eq(got.cookie, cookie);
+	if (fd != -1)
+		close(fd);
+}
+
+START_TEST(what_is_moved_waits_until_it_is_put_there)
+{
+	int watched;
+	uint32_t cursor = 0;
+
+	fdstore_put(store, 0, 2, 77, storable(&watched));
+	ck_assert(!fdstore_move(store, 0, 2, 78, 1));
+	ck_assert(!fdstore_move(store, 0, 2, 77, 1000));
+	ck_assert(fdstore_move(store, 0, 2, 77, 1));
+	ck_assert_uint_eq(fdstore_count(store, 0), 0);
+	ck_assert(fdstore_has_moved(store, 1));
+	ck_assert_int_eq(fdstore_send_moved(store, 1, ends[0]), 0);
+	assert_receives(FDSTORE_TAKE, 77);
+	ck_assert_int_eq(fdstore_send_moved(store, 1, ends[0]), 0);
+
+	/* That worker died; the next one takes it. */
+	ck_assert_int_eq(fdstore_give(store, 1, ends[0], &cursor, false), 0);
+	ck_assert_int_eq(fdstore_send_moved(store, 1, ends[0]), 0);
+	assert_receives(FDSTORE_GIVEN, 0);
+	assert_receives(FDSTORE_TAKE, 77);
+	fdstore_put(store, 1, 5, 77, storable(&watched));
+	ck_assert(!fdstore_has_moved(store, 1));
+	ck_assert_uint_eq(fdstore_count(store, 1), 1);
+}
+END_TEST
+
+START_TEST(what_two_workers_died_over_is_closed)
+{
+	uint32_t cursor;
+	int watched;
+
+	fdstore_put(store, 0, 2, 77, storable(&watched));
+	ck_assert(fdstore_move(store, 0, 2, 77, 1));
+	for (int i = 0; i < 2; i++) {
+		ck_assert(fdstore_has_moved(store, 1));
+		ck_assert_int_eq(fdstore_send_moved(store, 1, ends[0]), 0);
+		assert_receives(FDSTORE_TAKE, 77);
+		cursor = 0;
+		ck_assert_int_eq(
+		    fdstore_give(store, 1, ends[0], &cursor, false), 0);
+		assert_receives(FDSTORE_GIVEN, 0);
+	}
+	ck_assert(!fdstore_has_moved(store, 1));
+	ck_assert(is_closed(watched));
+}
+END_TEST
+
 START_TEST(giving_more_than_the_channel_holds_goes_on_where_it_stopped)
 {
 	enum { MANY = 500 };
@@ -409,6 +469,8 @@ main(void)
 	tcase_add_test(cases, what_a_dead_worker_sent_is_read_to_its_end);
 	tcase_add_test(
 	    cases, the_successor_is_given_all_then_told_that_it_was_all);
+	tcase_add_test(cases, what_is_moved_waits_until_it_is_put_there);
+	tcase_add_test(cases, what_two_workers_died_over_is_closed);
 	tcase_add_test(
 	    cases, giving_more_than_the_channel_holds_goes_on_where_it_stopped);
 	tcase_add_test(
