@@ -28,14 +28,14 @@ struct refusal {
 struct refusals {
 	struct loop *loop;
 	struct refusal places[REFUSALS_MAX];
-	int kept[REFUSALS_MAX]; /* descriptors of nothing; -1: lent */
+	int kept[REFUSALS_KEPT]; /* descriptors of nothing; -1: lent */
 };
 
 /* Those that were lent come back when there are any. */
 static void
 keep_descriptors(struct refusals *refusals)
 {
-	for (size_t i = 0; i < REFUSALS_MAX; i++)
+	for (size_t i = 0; i < REFUSALS_KEPT; i++)
 		if (refusals->kept[i] == -1)
 			refusals->kept[i] = eventfd(0, EFD_CLOEXEC);
 }
@@ -51,8 +51,9 @@ refusals_new(struct loop *loop, struct refusals **out)
 	for (size_t i = 0; i < REFUSALS_MAX; i++) {
 		refusals->places[i].refusals = refusals;
 		refusals->places[i].fd = -1;
-		refusals->kept[i] = -1;
 	}
+	for (size_t i = 0; i < REFUSALS_KEPT; i++)
+		refusals->kept[i] = -1;
 	keep_descriptors(refusals);
 	*out = refusals;
 	return 0;
@@ -79,7 +80,7 @@ refusals_free(struct refusals *refusals)
 		if (refusals->places[i].fd != -1)
 			end(&refusals->places[i]);
 	}
-	for (size_t i = 0; i < REFUSALS_MAX; i++)
+	for (size_t i = 0; i < REFUSALS_KEPT; i++)
 		if (refusals->kept[i] != -1)
 			close(refusals->kept[i]);
 	free(refusals);
@@ -158,14 +159,29 @@ expired(void *context, uint64_t now_us)
 	end(context);
 }
 
+static size_t
+free_place(const struct refusals *refusals)
+{
+	size_t place = 0;
+
+	while (place < REFUSALS_MAX && refusals->places[place].fd != -1)
+		place++;
+	return place;
+}
+
+bool
+refusals_full(const struct refusals *refusals)
+{
+	return free_place(refusals) == REFUSALS_MAX;
+}
+
 void
 refusals_take(struct refusals *refusals, int fd)
 {
-	struct refusal *refusal = refusals->places;
+	size_t place = free_place(refusals);
+	struct refusal *refusal = &refusals->places[place];
 
-	while (refusal < refusals->places + REFUSALS_MAX && refusal->fd != -1)
-		refusal++;
-	if (refusal == refusals->places + REFUSALS_MAX ||
+	if (place == REFUSALS_MAX ||
 	    loop_add(refusals->loop, &refusal->watch, fd,
 		EPOLLIN | EPOLLRDHUP | EPOLLET, ready, refusal) != 0) {
 		close(fd);
@@ -185,9 +201,9 @@ refusals_accept(struct refusals *refusals, int listener)
 	size_t i = 0;
 	int fd;
 
-	while (i < REFUSALS_MAX && refusals->kept[i] == -1)
+	while (i < REFUSALS_KEPT && refusals->kept[i] == -1)
 		i++;
-	if (i == REFUSALS_MAX)
+	if (i == REFUSALS_KEPT)
 		return false;
 	close(refusals->kept[i]);
 	refusals->kept[i] = -1;

@@ -13,8 +13,10 @@
 
 #include "base/loop.h"
 
-/* Connections that are being refused at a time. */
-#define REFUSALS_MAX 8
+/* Connections that are being refused at a time, with and without descriptors.
+ */
+#define REFUSALS_MAX 64
+#define REFUSALS_KEPT 8
 /* Who has not sent a whole request by then is not answered. */
 #define REFUSAL_LIMIT_US US_PER_SECOND
 
@@ -26,6 +28,8 @@ void refusals_free(struct refusals *refusals); /* accepts NULL; closes all */
 
 /* FD, an accepted socket, is taken; closed at once when there are too many. */
 void refusals_take(struct refusals *refusals, int fd);
+/* There are: nobody should be accepted for now. */
+bool refusals_full(const struct refusals *refusals);
 /*
  * Accepts one on LISTENER although no descriptor is left.  False: none was kept
  * either, or nobody waits.

@@ -172,6 +172,8 @@ accept_one(void *context, uint32_t events)
 	log_shortage("worker", "connections are refused: %s",
 	    error == -EUSERS ? "max_connections is reached" : strerror(-error));
 	refusals_take(listener->worker->refusals, fd);
+	if (refusals_full(listener->worker->refusals))
+		stop_listening(listener->worker);
 }
 
 static int
@@ -220,7 +222,7 @@ place(void *context, uint64_t now_us)
 
 	if (worker->closing && is_empty(worker))
 		loop_stop(lane->loop, 0);
-	if (others_should_accept(worker))
+	if (others_should_accept(worker) || refusals_full(worker->refusals))
 		stop_listening(worker);
 	else
 		error = start_listening(worker);

@@ -204,7 +204,7 @@ END_TEST
 
 START_TEST(who_says_nothing_or_too_much_is_closed)
 {
-	static char header[REFUSALS_MAX * 1024];
+	static char header[8192];
 	size_t before = open_descriptors();
 	int silent = client_open(), loud, frame, garbage;
 
@@ -235,6 +235,7 @@ START_TEST(those_beyond_the_places_are_closed_at_once)
 	int clients[REFUSALS_MAX + 2];
 
 	for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++) {
+		ck_assert(refusals_full(refusals) == (i >= REFUSALS_MAX));
 		clients[i] = client_open();
 		refusals_take(refusals, accepted());
 	}
@@ -242,31 +243,32 @@ START_TEST(those_beyond_the_places_are_closed_at_once)
 	    everything(clients[REFUSALS_MAX], REFUSAL_LIMIT_US / 2), "");
 	ck_assert_str_eq(
 	    everything(clients[REFUSALS_MAX + 1], REFUSAL_LIMIT_US / 2), "");
-	for (unsigned i = 0; i < REFUSALS_MAX; i++) {
+	for (unsigned i = 0; i < REFUSALS_MAX; i++)
 		client_send(clients[i], OPTIONS);
+	for (unsigned i = 0; i < REFUSALS_MAX; i++)
 		expect_refused(clients[i]);
-	}
+	ck_assert(!refusals_full(refusals));
 }
 END_TEST
 
 START_TEST(without_descriptors_one_after_the_other_is_told)
 {
 	size_t before = open_descriptors();
-	int clients[3 * REFUSALS_MAX];
+	int clients[3 * REFUSALS_KEPT];
 
 	for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++) {
 		clients[i] = client_open();
 		client_send(clients[i], OPTIONS);
 	}
 	for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++) {
-		if (i >= REFUSALS_MAX)
-			expect_refused(clients[i - REFUSALS_MAX]);
+		if (i >= REFUSALS_KEPT)
+			expect_refused(clients[i - REFUSALS_KEPT]);
 		use_up_descriptors();
 		ck_assert(refusals_accept(refusals, listener));
-		if (i == REFUSALS_MAX - 1) /* all that were kept are in use */
+		if (i == REFUSALS_KEPT - 1) /* all that were kept are in use */
 			ck_assert(!refusals_accept(refusals, listener));
 	}
-	for (unsigned i = 2 * REFUSALS_MAX; i < ARRAY_LENGTH(clients); i++)
+	for (unsigned i = 2 * REFUSALS_KEPT; i < ARRAY_LENGTH(clients); i++)
 		expect_refused(clients[i]);
 	give_back_descriptors();
 	/* Nobody is there any more; and none is lost. */
