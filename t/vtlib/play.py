@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 
-from vtlib import asf, client, peer, rtp, server
+from vtlib import asf, client, peer, rtp, server, shortage
 from vtlib.knock import Knock
 from vtlib.net import Net, patience
 
@@ -191,6 +191,7 @@ class Play:
                                                "media")
         self.local = threading.local()  # loops' variables, per thread
         self.files = {}      # name -> asf.File, of made files
+        self.disks = shortage.Disks()
         self.neighbours = {}  # they play on through all tests of the file
         self.test = ""
         self.passed = []
@@ -230,9 +231,12 @@ class Play:
             if one.process is not None:
                 one.kill(one.worker_pids(), "CONT")
             one.end()
+        self.logs_kept = [(name, one.log())
+                          for name, one in self.servers.items()]
+        self.disks.end()
 
     def logs(self):
-        return [(name, one.log()) for name, one in self.servers.items()]
+        return self.logs_kept
 
     def clean(self):
         if self.keep:
@@ -480,6 +484,38 @@ class Play:
         self.test = words[1]
         self.say("--- " + self.test)
 
+    def small(self, path, size):
+        try:
+            self.disks.mount(path, shortage.size_of(size))
+        except shortage.Forbidden as reason:
+            raise Skip("no small disk can be mounted here: %s" % reason)
+
+    def top_small(self, one, words):
+        """small PATH SIZE: so much room there, for this play only"""
+        self.small(words[1], words[2])
+
+    def top_fill(self, one, words):
+        """fill PATH [leaving SIZE]"""
+        self.disks.fill(words[1], shortage.size_of(
+            words[3] if len(words) > 3 else "0"))
+
+    def top_empty(self, one, words):
+        """empty PATH: there is room again"""
+        self.disks.empty(words[1])
+
+    def top_limit(self, one, words):
+        """limit s1 workers|master RESOURCE +N|off: so much more than now"""
+        made = self.server(words[1], one.line)
+        pids = made.worker_pids() if words[2] == "workers" else [
+            made.process.pid]
+        more = None if words[4] == "off" else shortage.size_of(
+            words[4].lstrip("+"))
+        try:
+            for pid in pids:
+                shortage.limit(pid, words[3], more)
+        except shortage.Forbidden as reason:
+            raise Skip("no limits can be set here: %s" % reason)
+
     def top_needs(self, one, words):
         if words[1] == "ipv6":
             try:
@@ -489,6 +525,9 @@ class Play:
         elif words[1] == "root":
             if os.geteuid() != 0:
                 raise Skip("not root")
+        elif words[1] == "plain":
+            if server.sanitized():
+                raise Skip("a build with sanitizers")
         elif server.program(words[1]) is None:
             raise Skip("no program " + words[1])
 
@@ -648,6 +687,10 @@ class Play:
             made.by_file = True
         elif words[0] == "argument":
             made.arguments += words[1:]
+        elif words[0] == "log-disk":
+            made.log_name = os.path.join(self.folder, made.name + ".disk", "log")
+            os.mkdir(os.path.dirname(made.log_name))
+            self.small(os.path.dirname(made.log_name), words[1])
         else:
             raise ValueError(words[0])
 
@@ -952,7 +995,7 @@ class Play:
             self.variables["memory"] = str(made.memory())
         elif words[2] == "grew":
             grown = made.memory() - int(self.variables["memory"])
-            if grown > int(words[4]) and not made.sanitized():
+            if grown > int(words[4]) and not server.sanitized():
                 raise server.Trouble("grew by %d KiB" % grown)
         else:
             raise ValueError(words[2])

@@ -40,6 +40,12 @@ def program(name):
         name, path="/usr/local/sbin:/usr/sbin:/sbin")
 
 
+def sanitized():
+    """An instrumented build's memory tells nothing."""
+    with open(program("vodd"), "rb") as binary:
+        return b"__asan_init" in binary.read()
+
+
 def free_port(host):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     probe = socket.socket(family, socket.SOCK_STREAM)
@@ -407,14 +413,6 @@ class Server:
                        if not link.startswith(str(self.media) + "/"))
         return [count(self.process.pid)] + sorted(
             count(pid) for pid in self.worker_pids())
-
-    def sanitized(self):
-        """An instrumented build's memory tells nothing."""
-        with open("/proc/%d/maps" % self.process.pid) as maps:
-            if "asan" in maps.read():
-                return True
-        with open(program("vodd"), "rb") as binary:
-            return b"__asan_init" in binary.read()
 
     def memory(self):
         """KiB of private and shared memory, in proportion (PSS)."""
