@@ -120,11 +120,11 @@ common_sockets() {
 	    grep '^socket:' | sort | uniq -d | wc -l
 }
 
-# answers OPTIONS at PORT
+# answers OPTIONS at PORT [HOST]
 answers() {
-	"$PYTHON" - "$1" <<-'EOP'
+	"$PYTHON" - "$1" "${2:-127.0.0.1}" <<-'EOP'
 	import socket, sys
-	with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5) as c:
+	with socket.create_connection((sys.argv[2], int(sys.argv[1])), 5) as c:
 	    c.settimeout(5)
 	    c.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
 	    sys.exit(not c.recv(100).startswith(b"RTSP/1.0 200"))
@@ -227,6 +227,32 @@ sed -i 's/^max_sessions.*/max_sessions = 400;/' "$scratch/vodd.conf"
 expect 0 "max_sessions" "what it has room for is applied" \
     "$vodd" -n "$name" -s reload
 grep -q restart "$scratch/out" && fail "a restart is asked for"
+
+# No worker can be born: its threads have no room.
+limit_memory() {
+	"$PYTHON" - "$(master)" "$1" <<-'EOP'
+	import re, resource, sys
+	pid = int(sys.argv[1])
+	size = re.search(r"VmSize:\s+(\d+)", open("/proc/%d/status" % pid).read())
+	limit = int(size.group(1)) * 1024 + 2 ** 20
+	if sys.argv[2] == "off":
+	    limit = resource.RLIM_INFINITY
+	resource.prlimit(pid, resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+	EOP
+}
+before=$(workers)
+generation=$(status generation)
+limit_memory on
+sed -i 's/^max_sessions.*/max_sessions = 99;/' "$scratch/vodd.conf"
+expect 1 "no worker comes up with it" "a reload that workers die of is refused" \
+    "$vodd" -n "$name" -s reload
+[ "$(workers)" = "$before" ] || fail "workers were replaced"
+[ "$(status generation)" = "$generation" ] || fail "it counts as a reload"
+answers "$port" || fail "no answer after a reload that failed"
+limit_memory off
+expect 0 "max_sessions" "and goes through when they live" \
+    "$vodd" -n "$name" -s reload
+[ "$(workers)" != "$before" ] || fail "workers were not replaced"
 
 # --- the log --------------------------------------------------------------------
 mv "$scratch/vodd.log" "$scratch/vodd.log.1"
@@ -367,7 +393,9 @@ if $root; then
 	title=$(cd "$scratch/closed/media" && echo *.wma)
 	chmod 644 "$scratch/closed/media"/*
 	sed -i '/max_sessions/d' "$scratch/vodd.conf"
-	start -l 127.0.0.1:0 -r "$scratch/closed/media" || fail "start as root"
+	sed -i '/^listen/d' "$scratch/vodd.conf"
+	echo 'listen = "127.0.0.1:0";' >>"$scratch/vodd.conf"
+	start -r "$scratch/closed/media" || fail "start as root"
 	listen=$(status listen)
 	for pid in $(workers); do
 		grep -Eq '^Uid:[[:space:]]+0[[:space:]]' "/proc/$pid/status" &&
@@ -393,6 +421,13 @@ if $root; then
 	    sys.exit(not answer.startswith(b"RTSP/1.0 200"))
 	EOP
 	echo "ok: a media root below a closed folder is served"
+	echo 'media_root = "/nowhere";' >"$scratch/vodd.conf"
+	printf 'listen = ( "%s", "127.0.0.9:554" );\n' "$listen" \
+	    >>"$scratch/vodd.conf"
+	answers 554 127.0.0.9 2>/dev/null ||
+	    expect 0 "listen" "a reload opens a port below 1024" \
+	        "$vodd" -n "$name" -s reload
+	answers 554 127.0.0.9 || fail "no answer at the low port"
 	"$vodd" -n "$name" -s stop >/dev/null || fail "stop as root"
 fi
 exit 0

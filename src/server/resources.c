@@ -209,16 +209,25 @@ overlap_hint(const struct resources_shared *now,
 	return NULL;
 }
 
-/* One of NOW that was asked for as ADDRESS and that OUT has not taken yet. */
+static bool
+same_address(const union sock_address *a, const union sock_address *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* One of NOW that stands for ADDRESS and that OUT has not taken yet. */
 static const struct resources_listener *
 find_listener(const struct resources_shared *now,
     const union sock_address *address, const struct resources_shared *out)
 {
-	for (unsigned i = 0; now != NULL && i < now->listener_count; i++)
-		if (memcmp(&now->listeners[i].asked, address,
-			sizeof(*address)) == 0 &&
-		    !resources_has_listener(out, now->listeners[i].fd))
-			return &now->listeners[i];
+	for (unsigned i = 0; now != NULL && i < now->listener_count; i++) {
+		const struct resources_listener *one = &now->listeners[i];
+
+		if ((same_address(&one->asked, address) ||
+			same_address(&one->bound, address)) &&
+		    !resources_has_listener(out, one->fd))
+			return one;
+	}
 	return NULL;
 }
 

@@ -19,9 +19,10 @@ LIMIT_S = 5
 
 
 class Knock:
-    def __init__(self, address, rate):
+    def __init__(self, address, rate, may_refuse):
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.family, self.address, self.rate = family, address, rate
+        self.may_refuse = may_refuse
         self.open = {}           # socket: (begun, received)
         self.answered = 0
         self.failed = collections.Counter()
@@ -63,7 +64,9 @@ class Knock:
                 return
             data = sock.recv(4096)
         except OSError as error:
-            self.drop(sock, error.strerror)
+            fine = self.may_refuse and isinstance(
+                error, ConnectionRefusedError)
+            self.drop(sock, None if fine else error.strerror)
             return
         received += data
         self.open[sock] = (begun, received)

@@ -811,10 +811,13 @@ class Play:
         made.pids = made.settle()
 
     def top_knock(self, one, words):
-        """knock s1 N a second { }: meanwhile so many new connections, and
-        each of them is answered"""
+        """knock s1 N a second [at HOST or refused] { }: meanwhile so many new
+        connections, and each of them is answered"""
         made = self.server(words[1], one.line)
-        knock = Knock((made.listen[0], made.ports[0]), float(words[2]))
+        host = words[words.index("at") + 1] if "at" in words else (
+            made.listen[0])
+        knock = Knock((host, made.ports[0]), float(words[2]),
+                      "refused" in words)
         try:
             self.top(one.block)
         finally:
