@@ -22,8 +22,10 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "media/title.h"
 #include "server/worker.h"
 #include "table/table.h"
+#include "wire/rtsp.h"
 
 #define RANDOM_BYTE 0x5a
 
@@ -108,6 +110,21 @@ leave(enum dying_call call, uint32_t nth)
 
 	die_if_planned(call, nth, DYING_AFTER);
 	errno = error;
+}
+
+/* A reader thread may be the one. */
+static void
+have_fault(enum dying_fault fault)
+{
+	if (plan == NULL || plan->fault != fault || plan->faults_left == 0)
+		return;
+	plan->faults_left--;
+	plan->faults++;
+	if (plan->fault_signal != 0)
+		syscall(SYS_tgkill, getpid(), syscall(SYS_gettid),
+		    plan->fault_signal);
+	for (;;)
+		poll(NULL, 0, -1);
 }
 
 WRAPPED(int, worker_run, const struct worker_birth *birth)
@@ -312,3 +329,41 @@ COUNTED_VOID(table_publish_all,
     (struct table * table, uint32_t lane, const struct table_change *changes,
 	unsigned count),
     (table, lane, changes, count))
+
+/* --- faults --------------------------------------------------------------- */
+
+WRAPPED(int, title_open, int media_root, const char *path, struct title **out,
+    enum asf_result *reason)
+{
+	if (strcmp(path, DYING_TITLE) == 0)
+		have_fault(DYING_OF_OPENING);
+	return __real_title_open(media_root, path, out, reason);
+}
+
+WRAPPED(int, title_seek, const struct title *title, uint64_t at_us,
+    struct asf_set wanted, uint32_t *packet, uint64_t *reached_us)
+{
+	if (title_packet_bytes(title) == DYING_PACKET_BYTES)
+		have_fault(DYING_OF_SEEKING);
+	return __real_title_seek(title, at_us, wanted, packet, reached_us);
+}
+
+WRAPPED(enum asf_result, asf_packet_parse, const uint8_t *packet,
+    uint32_t packet_bytes, struct asf_packet *out)
+{
+	uint32_t send_ms;
+
+	if (in_loop && packet_bytes == DYING_PACKET_BYTES &&
+	    asf_packet_send_time(packet, packet_bytes, &send_ms) == ASF_OK &&
+	    send_ms >= DYING_SEND_MS)
+		have_fault(DYING_OF_SENDING);
+	return __real_asf_packet_parse(packet, packet_bytes, out);
+}
+
+WRAPPED(enum rtsp_result, rtsp_parse, const void *data, size_t size,
+    struct rtsp_message *out)
+{
+	if (memmem(data, size, DYING_HEADER, strlen(DYING_HEADER)) != NULL)
+		have_fault(DYING_OF_PARSING);
+	return __real_rtsp_parse(data, size, out);
+}

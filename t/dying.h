@@ -53,6 +53,23 @@ struct dying_point {
 	int32_t signal;
 };
 
+/*
+ * What a worker is brought down by again and again: opening or seeking in
+ * DYING_TITLE, on a reader thread; its packets sent at or behind
+ * DYING_SEND_MS, in the loop; a request with DYING_HEADER, in the loop.
+ */
+enum dying_fault {
+	DYING_OF_NOTHING,
+	DYING_OF_OPENING,
+	DYING_OF_SEEKING,
+	DYING_OF_SENDING,
+	DYING_OF_PARSING
+};
+#define DYING_TITLE "bad.wmv"
+#define DYING_PACKET_BYTES 1234u /* no other title has packets of this size */
+#define DYING_SEND_MS 500u
+#define DYING_HEADER "X-Bad: yes"
+
 #define DYING_POINTS_MAX 4
 struct dying_plan {
 	/* Only then is anything counted; by each worker from its birth. */
@@ -67,6 +84,9 @@ struct dying_plan {
 	 * the master.  Nobody can adopt them.
 	 */
 	_Atomic uint32_t lost_connections;
+	uint32_t fault; /* enum dying_fault */
+	int32_t fault_signal; /* 0: hangs */
+	_Atomic uint32_t faults_left, faults;
 };
 
 #endif

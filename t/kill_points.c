@@ -9,7 +9,6 @@
  */
 #include <check.h>
 #include <dirent.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +20,7 @@
 
 #include "base/base.h"
 #include "base/loop.h"
-#include "dying.h"
+#include "doomed.h"
 #include "pieces.h"
 #include "server/stream.h"
 #include "unit/asf_build.h"
@@ -551,24 +550,6 @@ static const char *const performance_names[PERFORMANCES] = { "TCP", "UDP",
 
 /* --- a server, and what is left of it ------------------------------------- */
 
-static struct dying_plan *
-make_plan(struct served *served)
-{
-	struct dying_plan nothing = { .armed = 0 }, *plan;
-	char path[PATH_MAX + 8];
-	int fd;
-
-	served_write(served, "plan", &nothing, sizeof(nothing));
-	snprintf(path, sizeof(path), "%s/plan", served->folder);
-	setenv("VODD_DYING", path, 1);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	plan = mmap(
-	    NULL, sizeof(*plan), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	ck_assert_ptr_ne(plan, MAP_FAILED);
-	close(fd);
-	return plan;
-}
-
 static unsigned
 count_descriptors(pid_t pid)
 {
@@ -585,35 +566,11 @@ count_descriptors(pid_t pid)
 	return count;
 }
 
-static unsigned
-count_records(const struct table *table, enum table_kind kind)
-{
-	union {
-		uint32_t state;
-		struct table_connection connection;
-		struct table_session session;
-	} view;
-	unsigned count = 0;
-
-	for (uint32_t i = 0; i < table_high_water(table, 0, kind); i++)
-		count +=
-		    table_read(table, 0, kind, i, &view) && view.state != 0;
-	return count;
-}
-
 static bool
 is_as_before(const struct show *show)
 {
-	const struct served *served = &show->served;
-
-	return served_worker(served) != 0 &&
-	       table_counter(served->table, 0, TABLE_CONNECTIONS) == 0 &&
-	       table_counter(served->table, 0, TABLE_SESSIONS) == 0 &&
-	       table_counter(served->table, 0, TABLE_COMMITTED_BPS) == 0 &&
-	       count_records(served->table, TABLE_CONNECTION) == 0 &&
-	       count_records(served->table, TABLE_SESSION) == 0 &&
-	       (show->opened == 0 ||
-		   count_descriptors(served->master) <= show->opened);
+	return doomed_is_idle(&show->served) &&
+	       count_descriptors(show->served.master) <= show->opened;
 }
 
 static void
@@ -625,26 +582,11 @@ await_as_before(struct show *show)
 	while (!is_as_before(show)) {
 		if (clock_monotonic_us() > until_us)
 			served_fail(&show->served,
-			    "left: %u connections, %u sessions, descriptors "
-			    "%u, before %u",
-			    count_records(show->served.table, TABLE_CONNECTION),
-			    count_records(show->served.table, TABLE_SESSION),
+			    "something is left; descriptors %u, before %u",
 			    count_descriptors(show->served.master),
 			    show->opened);
 		usleep(1000);
 	}
-}
-
-/* Who answers has told the master that he is ready. */
-static void
-await_service(struct show *show)
-{
-	struct viewer viewer;
-
-	viewer_open(&viewer, &show->served, titles[0].name, VIEWER_TCP);
-	viewer_ask(&viewer, "OPTIONS", 0, "", 200);
-	viewer_close(&viewer);
-	await_as_before(show);
 }
 
 static void
@@ -656,10 +598,7 @@ begin(struct show *show)
 	memset(show, 0, sizeof(*show));
 	show->title = titles[0].name;
 	served_folder(&show->served, NULL);
-	show->plan = make_plan(&show->served);
-	show->served.program = "t/dying_vodd";
-	served_start(&show->served, home.folder, settings);
-	await_service(show);
+	show->plan = doomed_start(&show->served, home.folder, settings);
 	show->opened = count_descriptors(show->served.master);
 }
 
