@@ -103,7 +103,7 @@ def main():
         print(log[-4000:])
     else:
         print("ok: %d titles, %d deaths" % (
-            len(TITLES), log.count("worker died")))
+            len(TITLES), log.count("worker died lane=")))
     return 1 if problems else 0
 
 

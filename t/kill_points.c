@@ -617,7 +617,7 @@ end(struct show *show)
 		if (served_log_lines(served, bad[i]) != 0)
 			served_fail(served, "in the log: %s", bad[i]);
 	ck_assert_uint_eq(
-	    served_log_lines(served, "worker died"), show->plan->deaths);
+	    served_log_lines(served, "worker died lane="), show->plan->deaths);
 	show->plan->armed = 0;
 	served_end(served);
 }

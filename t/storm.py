@@ -157,7 +157,7 @@ class Storm:
 
     def judge_log(self):
         log = self.server.log()
-        deaths = log.count("worker died")
+        deaths = log.count("worker died lane=")
         self.expect(deaths == sum(self.deaths.values()), "%d were killed, "
                     "%d died" % (sum(self.deaths.values()), deaths))
         for text in ("cause=worker-died", "over-it", "not adopted"):
