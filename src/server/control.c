@@ -62,14 +62,27 @@ do_stop(const struct order *order)
 	return 0;
 }
 
-/* False: cannot be read, and said so. */
 static bool
-read_status(const struct order *order, struct instance_status *status)
+is(const struct instance_status *status, const char *state)
 {
-	if (instance_read_status(order->instance, status) == 0)
+	return strcmp(status->state, state) == 0;
+}
+
+/* False: not in its state, and said so. */
+static bool
+can(const struct order *order, const char *what, struct instance_status *status)
+{
+	const struct instance *instance = order->instance;
+
+	if (instance_read_status(instance, status) != 0) {
+		fprintf(
+		    stderr, "vodd: %s cannot be read\n", instance->status_file);
+		return false;
+	}
+	if (is(status, "serving") || is(status, "draining"))
 		return true;
-	fprintf(
-	    stderr, "vodd: %s cannot be read\n", order->instance->status_file);
+	fprintf(stderr, "vodd: instance %s is %s, it cannot %s\n",
+	    instance->name, status->state, what);
 	return false;
 }
 
@@ -120,12 +133,6 @@ report_reload(const struct order *order, const struct instance_status *status)
 }
 
 static bool
-is(const struct instance_status *status, const char *state)
-{
-	return strcmp(status->state, state) == 0;
-}
-
-static bool
 has_reloaded(const struct instance_status *status, uint64_t begun)
 {
 	return status->reloads_done > begun;
@@ -140,13 +147,8 @@ do_reload(const struct order *order)
 {
 	struct instance_status status;
 
-	if (!read_status(order, &status))
+	if (!can(order, "reload", &status))
 		return 1;
-	if (!is(&status, "serving") && !is(&status, "draining")) {
-		fprintf(stderr, "vodd: instance %s is %s, it cannot reload\n",
-		    order->instance->name, status.state);
-		return 1;
-	}
 	if (send_signal(order, SIGHUP) != 0 ||
 	    await_status(order, has_reloaded, status.reloads_begun,
 		"has not reloaded", &status) != 0)
@@ -166,7 +168,8 @@ do_drain(const struct order *order)
 {
 	struct instance_status status;
 
-	if (send_signal(order, SIGRTMIN + INSTANCE_DRAIN) != 0 ||
+	if (!can(order, "drain", &status) ||
+	    send_signal(order, SIGRTMIN + INSTANCE_DRAIN) != 0 ||
 	    await_status(order, is_draining, 0, "does not drain", &status) != 0)
 		return 1;
 	printf("vodd: instance %s drains, its sessions go on\n",
@@ -186,7 +189,8 @@ do_undrain(const struct order *order)
 {
 	struct instance_status status;
 
-	if (send_signal(order, SIGRTMIN + INSTANCE_UNDRAIN) != 0 ||
+	if (!can(order, "undrain", &status) ||
+	    send_signal(order, SIGRTMIN + INSTANCE_UNDRAIN) != 0 ||
 	    await_status(order, is_serving, 0, "still drains", &status) != 0)
 		return 1;
 	printf("vodd: instance %s serves\n", order->instance->name);
