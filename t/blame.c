@@ -238,7 +238,7 @@ START_TEST(a_request_that_kills_costs_its_connection)
 	await_end(&bad);
 	expect_two_deaths("request");
 	/* The request itself. */
-	ck_assert_uint_ge(served_log_lines(&served, "DESCRIBE rtsp:"), 1);
+	ck_assert_uint_ge(served_log_lines(&served, "=\"DESCRIBE\\x20rtsp:"), 1);
 	viewer_open(&other, &served, "good.wmv", VIEWER_TCP);
 	viewer_ask(&other, "DESCRIBE", 0, "", 200);
 	viewer_close(&other);

@@ -524,7 +524,7 @@ release_other(struct titles *titles, uint32_t record, uint64_t now_us)
 	if (read_record(titles, record, &view)) {
 		if (find_record(titles, record, view.path) != NULL)
 			return;
-		if (view.blame > 0 && now_us - view.blamed_us < BLAME_US)
+		if (view.blame > 0 && now_us < view.blamed_us + BLAME_US)
 			entry = entry_of_record(titles, record, &view);
 	}
 	if (entry != NULL) {
