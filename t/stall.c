@@ -21,14 +21,10 @@
 #include "base/base.h"
 #include "base/loop.h"
 #include "moment.h"
+#include "neighbours.h"
 
 #define FUSE_MAGIC 0x65735546
 #define SKIPPED 77
-/* Send-ahead is behind us, a tick may be before us. */
-#define LATE_US (70 * US_PER_MS)
-/* The machine's own hiccups; what hangs here does so for a second and more. */
-#define LATE_PACKETS 3
-#define LATE_MOST_US (300 * US_PER_MS)
 
 static struct served served;
 static char mountpoint[] = "/tmp/stall.XXXXXX";
@@ -89,29 +85,27 @@ mount_stallfs(const char *source)
 }
 
 static void
-begin_to(const char *what)
+begin_to(const char *what, const char *name)
 {
-	char name[64];
+	char order[64];
 
-	snprintf(name, sizeof(name), "bad.wmv.%s", what);
-	served_write(&served, name, "", 0);
+	snprintf(order, sizeof(order), "%s.%s", name, what);
+	served_write(&served, order, "", 0);
 }
 
 static void
-cease_to(const char *what)
+cease_to(const char *what, const char *name)
 {
-	char name[64];
+	char order[64];
 
-	snprintf(name, sizeof(name), "bad.wmv.%s", what);
-	served_remove(&served, name);
+	snprintf(order, sizeof(order), "%s.%s", name, what);
+	served_remove(&served, order);
 }
 
 /* --- viewers -------------------------------------------------------------- */
 
 #define VIEWERS_MAX 8
-/* The good ones are never late, whatever befalls the bad. */
-static struct viewer good[2], bad[VIEWERS_MAX];
-static size_t begun_at; /* packets of the first, when it had started */
+static struct viewer bad[VIEWERS_MAX]; /* of what hangs */
 
 static void
 watch(struct viewer *viewer, const char *title, enum viewer_transport transport,
@@ -123,104 +117,29 @@ watch(struct viewer *viewer, const char *title, enum viewer_transport transport,
 	viewer_ask(viewer, "PLAY", 0, how, 200);
 }
 
-/* Everything that comes to everybody within DURATION_MS. */
-static void
-pass(struct viewer *viewer, unsigned duration_ms)
-{
-	uint64_t until_us = clock_monotonic_us() + duration_ms * US_PER_MS;
-
-	while (clock_monotonic_us() < until_us) {
-		(void)viewer_take(&good[0], 2);
-		(void)viewer_take(&good[1], 2);
-		if (viewer != NULL)
-			(void)viewer_take(viewer, 2);
-	}
-}
-
-static void
-pass_until_silent(struct viewer *viewer)
-{
-	size_t before;
-
-	do {
-		before = viewer->packet_count;
-		pass(viewer, 300);
-	} while (viewer->packet_count > before);
-}
-
-static uint32_t
-timestamp_of(const struct viewer_packet *packet)
-{
-	const uint8_t *at = packet->bytes + (packet->bytes[0] == '$' ? 8 : 4);
-
-	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 |
-	       (uint32_t)at[2] << 8 | at[3];
-}
-
-/* Of a packet that the first viewer got. */
-static uint64_t
-lateness_us(size_t number)
-{
-	const struct viewer_packet *packet = &good[0].packets[number];
-	struct moment moment;
-	uint64_t due_us;
-
-	moment_read(&good[0], &moment);
-	due_us = stream_due_without_catching_up_us(
-	    &moment.hot, timestamp_of(packet));
-	return packet->at_us - MIN_OF(packet->at_us, due_us);
-}
-
-/* Over TCP, where the kernel doesn't tell when what came: up to now. */
-static void
-expect_up_to_date(const struct viewer *viewer)
-{
-	const struct viewer_packet *last =
-	    &viewer->packets[viewer->packet_count - 1];
-	struct moment moment;
-
-	moment_read(viewer, &moment);
-	ck_assert_uint_gt(
-	    stream_due_without_catching_up_us(&moment.hot, timestamp_of(last)) +
-		300 * US_PER_MS,
-	    clock_monotonic_us());
-}
-
-/* All packets of the good viewers since the test began came at their time. */
-static void
-expect_punctual(void)
-{
-	size_t late = 0, count;
-	uint64_t worst_us = 0;
-
-	pass(NULL, 50);
-	count = good[0].packet_count - begun_at;
-	ck_assert_uint_gt(count, 20);
-	for (size_t i = begun_at; i < good[0].packet_count; i++) {
-		uint64_t late_us = good[0].packets[i].rtcp ? 0 : lateness_us(i);
-
-		late += late_us > LATE_US;
-		worst_us = MAX_OF(worst_us, late_us);
-	}
-	ck_assert_msg(
-	    late <= LATE_PACKETS + count / 100 && worst_us < LATE_MOST_US,
-	    "%zu of %zu packets late, one by %u ms", late, count,
-	    (unsigned)(worst_us / US_PER_MS));
-	expect_up_to_date(&good[1]);
-}
-
 static uint64_t
 counter(enum table_counter which)
 {
 	return table_counter(served.table, 0, which);
 }
 
-static void
-pass_until_counter_is(enum table_counter which, uint64_t wanted)
+struct wanted {
+	enum table_counter which;
+	uint64_t value;
+};
+
+static bool
+counter_is(void *context)
 {
-	for (unsigned i = 0; i < 100 && counter(which) != wanted; i++)
-		pass(NULL, 50);
-	ck_assert_uint_eq(counter(which), wanted);
+	const struct wanted *wanted = context;
+
+	return counter(wanted->which) == wanted->value;
+}
+
+static void
+pass_until_counter_is(enum table_counter which, uint64_t value)
+{
+	neighbours_pass_until(counter_is, &(struct wanted){ which, value });
 }
 
 static void
@@ -235,20 +154,13 @@ begin(void)
 	ck_assert(mount_stallfs(served.folder));
 	strcpy(served.files, served.folder);
 	served_start(&served, mountpoint, settings);
-	watch(&good[0], "good.wmv", VIEWER_UDP, "Range: npt=0-\r\n");
-	watch(&good[1], "good.wmv", VIEWER_TCP, "Range: npt=5-\r\n");
-	/* The first block is read when it is needed, the others ahead. */
-	do {
-		pass(NULL, 100);
-		begun_at = good[0].packet_count;
-	} while (begun_at < 10 || lateness_us(begun_at - 1) > 0);
+	neighbours_begin(&served, "good.wmv");
 }
 
 static void
 end(void)
 {
-	viewer_close(&good[0]);
-	viewer_close(&good[1]);
+	neighbours_end();
 	served_end(&served);
 	unmount_stallfs();
 }
@@ -263,18 +175,18 @@ START_TEST(one_title_that_hangs_waits_alone_and_goes_on)
 	struct moment moment;
 
 	watch(&bad[0], "bad.wmv", transports[_i], "Speed: 8\r\n");
-	pass(&bad[0], 200);
-	begin_to("stall");
-	pass_until_silent(&bad[0]);
-	pass(&bad[0], 1000);
+	neighbours_pass(&bad[0], 200);
+	begin_to("stall", "bad.wmv");
+	neighbours_pass_until_silent(&bad[0]);
+	neighbours_pass(&bad[0], 1000);
 	moment_read(&bad[0], &moment);
 	ck_assert_int_eq(moment.hot.session_state, TABLE_SESSION_PLAYING);
 	moment_build(&served, &moment, 200, &built);
-	cease_to("stall");
+	cease_to("stall", "bad.wmv");
 	moment_expect(&bad[0], &moment, &built);
-	pass(&bad[0], 200);
+	neighbours_pass(&bad[0], 200);
 	viewer_close(&bad[0]);
-	expect_punctual();
+	neighbours_expect_punctual(__func__, 0);
 }
 END_TEST
 
@@ -292,27 +204,115 @@ START_TEST(many_viewers_of_what_hangs_leave_readers_for_others)
 	}
 	for (unsigned i = 0; i < VIEWERS_MAX / 2; i++)
 		viewer_ask(&bad[i], "PLAY", 0, "Speed: 16\r\n", 200);
-	pass(&bad[0], 100);
-	begin_to("stall");
-	pass_until_silent(&bad[0]);
+	neighbours_pass(&bad[0], 100);
+	begin_to("stall", "bad.wmv");
+	neighbours_pass_until_silent(&bad[0]);
 	for (unsigned i = 0; i < VIEWERS_MAX; i++) {
 		snprintf(range, sizeof(range), "Range: npt=%u-\r\n", 2 + 2 * i);
 		viewer_send(&bad[i], "PLAY", 0, range);
 	}
-	pass(NULL, 300);
+	neighbours_pass(NULL, 300);
 	asked_us = clock_monotonic_us();
 	watch(&other, "other.wmv", VIEWER_UDP, "Range: npt=3-\r\n");
 	viewer_take_packets(&other, 10);
 	ck_assert_uint_lt(clock_monotonic_us() - asked_us, US_PER_SECOND);
 	viewer_close(&other);
-	cease_to("stall");
+	cease_to("stall", "bad.wmv");
 	for (unsigned i = 0; i < VIEWERS_MAX; i++) {
 		viewer_wait_reply(&bad[i], 200);
 		viewer_take_packets(&bad[i], 10);
 		viewer_close(&bad[i]);
-		pass(NULL, 10);
+		neighbours_pass(NULL, 10);
 	}
-	expect_punctual();
+	neighbours_expect_punctual(__func__, 0);
+}
+END_TEST
+
+static bool
+has_some(void *context)
+{
+	return ((const struct viewer *)context)->packet_count >= 10;
+}
+
+/* As many titles as have to be, each of which takes what it can. */
+START_TEST(many_titles_that_hang_leave_readers_for_others)
+{
+	char name[16];
+	struct viewer last;
+
+	for (unsigned i = 0; i < VIEWERS_MAX; i++) {
+		snprintf(name, sizeof(name), "bad%u.wmv", i);
+		served_copy(&served, "sample.wmv", name);
+		watch(&bad[i], name, transports[i % 2], "Speed: 16\r\n");
+		neighbours_pass(&bad[i], 50);
+		begin_to("stall", name);
+	}
+	for (unsigned i = 0; i < VIEWERS_MAX; i++)
+		neighbours_pass_until_silent(&bad[i]);
+	watch(&last, "other.wmv", VIEWER_UDP, "Range: npt=3-\r\n");
+	while (!has_some(&last))
+		neighbours_pass(&last, 10);
+	viewer_close(&last);
+	served_wait_log(&served, "warning worker: reads hang");
+	for (unsigned i = 0; i < VIEWERS_MAX; i++) {
+		snprintf(name, sizeof(name), "bad%u.wmv", i);
+		cease_to("stall", name);
+		viewer_take_packets(&bad[i], 10);
+		viewer_close(&bad[i]);
+	}
+	neighbours_expect_punctual(__func__, 0);
+}
+END_TEST
+
+static bool
+is_replaced(void *context)
+{
+	pid_t worker = served_worker(&served);
+
+	return worker != 0 && worker != *(const pid_t *)context;
+}
+
+/*
+ * A thread that hangs in a read keeps its process from ending, and so from
+ * being waited for; its descriptors stay open, too.
+ */
+static const struct {
+	int signal;
+	unsigned gap_ms; /* until somebody looks, and it is adopted */
+} deaths[] = { { SIGKILL, 3500 }, { SIGSTOP, 8000 } };
+
+START_TEST(a_worker_dies_while_a_read_hangs_and_all_sessions_go_on)
+{
+	static struct built_list next[2];
+	struct moment moments[2];
+	pid_t worker = served_worker(&served);
+
+	for (unsigned i = 0; i < 2; i++) {
+		watch(&bad[i], "bad.wmv", transports[i], "Speed: 8\r\n");
+		neighbours_pass(&bad[i], 200);
+	}
+	begin_to("stall", "bad.wmv");
+	for (unsigned i = 0; i < 2; i++) {
+		neighbours_pass_until_silent(&bad[i]);
+		moment_read(&bad[i], &moments[i]);
+		moment_build(&served, &moments[i], 200, &next[i]);
+	}
+	ck_assert_int_eq(kill(worker, deaths[_i].signal), 0);
+	neighbours_pass_until(is_replaced, &worker);
+	neighbours_pass(NULL, deaths[_i].gap_ms); /* they catch up */
+	neighbours_expect_punctual(__func__, deaths[_i].gap_ms);
+	for (unsigned i = 0; i < 2; i++) {
+		moment_read(&bad[i], &moments[i]);
+		ck_assert_int_eq(
+		    moments[i].hot.session_state, TABLE_SESSION_PLAYING);
+	}
+	cease_to("stall", "bad.wmv");
+	for (unsigned i = 0; i < 2; i++) {
+		moment_expect(&bad[i], &moments[i], &next[i]);
+		viewer_close(&bad[i]);
+	}
+	neighbours_pass(NULL, 1000);
+	neighbours_expect_punctual(__func__, 0);
 }
 END_TEST
 
@@ -322,8 +322,8 @@ START_TEST(sessions_that_wait_for_a_read_can_be_ended)
 	watch(&bad[1], "bad.wmv", VIEWER_TCP, "Speed: 8\r\n");
 	viewer_open(&bad[2], &served, "bad.wmv", VIEWER_UDP);
 	viewer_setup(&bad[2], 1, 0);
-	begin_to("stall");
-	pass_until_silent(&bad[0]);
+	begin_to("stall", "bad.wmv");
+	neighbours_pass_until_silent(&bad[0]);
 	viewer_send(&bad[2], "PLAY", 0, "Range: npt=7-\r\n");
 	viewer_ask(&bad[0], "TEARDOWN", 0, "", 200);
 	pass_until_counter_is(TABLE_SESSIONS, 4);
@@ -331,9 +331,9 @@ START_TEST(sessions_that_wait_for_a_read_can_be_ended)
 		viewer_close(&bad[i]);
 	pass_until_counter_is(TABLE_SESSIONS, 2);
 	pass_until_counter_is(TABLE_CONNECTIONS, 2);
-	cease_to("stall");
-	pass(NULL, 200);
-	expect_punctual();
+	cease_to("stall", "bad.wmv");
+	neighbours_pass(NULL, 200);
+	neighbours_expect_punctual(__func__, 0);
 	watch(&bad[0], "bad.wmv", VIEWER_TCP, "Range: npt=9-\r\n");
 	viewer_take_packets(&bad[0], 20);
 	viewer_close(&bad[0]);
@@ -343,14 +343,14 @@ END_TEST
 START_TEST(a_read_that_fails_ends_the_session_alone)
 {
 	watch(&bad[0], "bad.wmv", transports[_i], "Speed: 8\r\n");
-	pass(&bad[0], 100);
-	begin_to("error");
+	neighbours_pass(&bad[0], 100);
+	begin_to("error", "bad.wmv");
 	pass_until_counter_is(TABLE_SESSIONS, 2);
 	served_wait_log(&served, "cause=file-unreadable");
 	ck_assert_uint_eq(
 	    served_log_lines(&served, "cause=file-unreadable"), 1);
-	pass(NULL, 300);
-	expect_punctual();
+	neighbours_pass(NULL, 300);
+	neighbours_expect_punctual(__func__, 0);
 	viewer_close(&bad[0]);
 }
 END_TEST
@@ -360,14 +360,14 @@ START_TEST(a_file_cut_short_ends_the_session_alone)
 	char path[PATH_MAX];
 
 	watch(&bad[0], "bad.wmv", transports[_i], "Speed: 8\r\n");
-	pass(&bad[0], 100);
+	neighbours_pass(&bad[0], 100);
 	snprintf(path, sizeof(path), "%.4000s/bad.wmv", served.folder);
 	ck_assert_int_eq(truncate(path, 400000), 0);
 	pass_until_counter_is(TABLE_SESSIONS, 2);
 	ck_assert_uint_eq(served_log_lines(&served, "title=\"bad.wmv\""), 1);
 	ck_assert_uint_eq(served_log_lines(&served, "cause=file-"), 1);
-	pass(NULL, 300);
-	expect_punctual();
+	neighbours_pass(NULL, 300);
+	neighbours_expect_punctual(__func__, 0);
 	viewer_close(&bad[0]);
 }
 END_TEST
@@ -376,12 +376,12 @@ START_TEST(the_server_ends_while_reads_hang)
 {
 	watch(&bad[0], "bad.wmv", VIEWER_UDP, "Speed: 8\r\n");
 	watch(&bad[1], "bad.wmv", VIEWER_TCP, "Range: npt=8-\r\n");
-	begin_to("stall");
-	pass_until_silent(&bad[0]);
+	begin_to("stall", "bad.wmv");
+	neighbours_pass_until_silent(&bad[0]);
 	viewer_send(&bad[1], "PLAY", 0, "Range: npt=7-\r\n");
-	pass(NULL, 100);
+	neighbours_pass(NULL, 100);
 	served_stop_within(&served, 2000);
-	cease_to("stall");
+	cease_to("stall", "bad.wmv");
 	viewer_close(&bad[0]);
 	viewer_close(&bad[1]);
 }
@@ -391,14 +391,14 @@ END_TEST
 START_TEST(a_title_whose_file_system_hangs_is_closed_aside)
 {
 	watch(&bad[0], "bad.wmv", VIEWER_UDP, "");
-	pass(&bad[0], 200);
+	neighbours_pass(&bad[0], 200);
 	viewer_ask(&bad[0], "TEARDOWN", 0, "", 200);
 	viewer_close(&bad[0]);
-	begin_to("hang");
-	pass(NULL, 13000); /* titles are closed when idle for 10 s */
-	expect_punctual();
-	cease_to("hang");
-	pass(NULL, 100);
+	begin_to("hang", "bad.wmv");
+	neighbours_pass(NULL, 13000); /* titles are closed when idle for 10 s */
+	neighbours_expect_punctual(__func__, 0);
+	cease_to("hang", "bad.wmv");
+	neighbours_pass(NULL, 100);
 	watch(&bad[0], "bad.wmv", VIEWER_UDP, "");
 	viewer_take_packets(&bad[0], 20);
 	viewer_close(&bad[0]);
@@ -505,6 +505,11 @@ main(int argc, char **argv)
 		    rules, a_file_cut_short_ends_the_session_alone, 0, 2);
 		tcase_add_test(
 		    rules, many_viewers_of_what_hangs_leave_readers_for_others);
+		tcase_add_test(
+		    rules, many_titles_that_hang_leave_readers_for_others);
+		tcase_add_loop_test(rules,
+		    a_worker_dies_while_a_read_hangs_and_all_sessions_go_on, 0,
+		    2);
 		tcase_add_test(
 		    rules, sessions_that_wait_for_a_read_can_be_ended);
 		tcase_add_test(
