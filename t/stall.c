@@ -405,63 +405,6 @@ START_TEST(a_title_whose_file_system_hangs_is_closed_aside)
 }
 END_TEST
 
-static uint16_t
-sequence_of(const struct viewer_packet *packet)
-{
-	const uint8_t *at = packet->bytes + (packet->bytes[0] == '$' ? 6 : 2);
-
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-/* What a successor sends a second time is no gap. */
-static void
-expect_no_gap(const struct viewer *viewer)
-{
-	for (uint8_t flow = 0; flow < VIEWER_FLOWS; flow++) {
-		const struct viewer_packet *last = NULL;
-
-		for (size_t i = 0; i < viewer->packet_count; i++) {
-			const struct viewer_packet *packet =
-			    &viewer->packets[i];
-
-			if (packet->rtcp || packet->flow != flow)
-				continue;
-			if (last != NULL)
-				ck_assert_int_le((int16_t)(sequence_of(packet) -
-							   sequence_of(last)),
-				    1);
-			last = packet;
-		}
-	}
-}
-
-/* A thread that waits for a disk keeps its process from being reaped. */
-START_TEST(a_worker_that_dies_while_a_read_hangs_is_succeeded)
-{
-	static const int signals[] = { SIGKILL, SIGSTOP };
-	pid_t worker = served_worker(&served);
-
-	watch(&bad[0], "bad.wmv", transports[_i], "Speed: 8\r\n");
-	pass(&bad[0], 200);
-	begin_to("stall");
-	pass_until_silent(&bad[0]);
-	ck_assert_int_eq(kill(worker, signals[_i]), 0);
-	for (unsigned i = 0; i < 200 && served_worker(&served) == worker; i++)
-		pass(NULL, 50);
-	ck_assert_int_ne(served_worker(&served), worker);
-	served_wait_log(
-	    &served, _i == 0 ? "a thread of it still hangs" : "worker killed");
-	viewer_take_packets(&good[0], 50);
-	viewer_take_packets(&good[1], 50);
-	cease_to("stall");
-	viewer_take_packets(&bad[0], 20);
-	expect_no_gap(&good[0]);
-	expect_no_gap(&good[1]);
-	expect_no_gap(&bad[0]);
-	viewer_close(&bad[0]);
-}
-END_TEST
-
 static bool
 can_mount(void)
 {
@@ -498,8 +441,6 @@ main(int argc, char **argv)
 	    slow, slow + 1);
 	tcase_add_loop_test(
 	    rules, a_read_that_fails_ends_the_session_alone, slow, slow + 1);
-	tcase_add_loop_test(rules,
-	    a_worker_that_dies_while_a_read_hangs_is_succeeded, slow, slow + 1);
 	if (slow) {
 		tcase_add_loop_test(
 		    rules, a_file_cut_short_ends_the_session_alone, 0, 2);
