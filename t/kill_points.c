@@ -570,6 +570,8 @@ static bool
 is_as_before(const struct show *show)
 {
 	return doomed_is_idle(&show->served) &&
+	       served_log_lines(&show->served, "worker died lane=") ==
+		   show->plan->deaths &&
 	       count_descriptors(show->served.master) <= show->opened;
 }
 
@@ -612,13 +614,13 @@ end(struct show *show)
 	struct served *served = &show->served;
 
 	viewer_close(&show->viewer);
+	show->plan->armed = 0; /* who comes now lives */
 	await_as_before(show);
 	for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
 		if (served_log_lines(served, bad[i]) != 0)
 			served_fail(served, "in the log: %s", bad[i]);
 	ck_assert_uint_eq(
 	    served_log_lines(served, "worker died lane="), show->plan->deaths);
-	show->plan->armed = 0;
 	served_end(served);
 }
 

@@ -624,7 +624,9 @@ serve(struct worker *worker, bool fault)
 	worker->given = NULL;
 	if ((error = watch_everything(worker)) != 0)
 		return error;
-	return fdstore_send(lane->channel, &ready, -1);
+	error = fdstore_send(lane->channel, &ready, -1);
+	/* The lane is ours, whether somebody hears it or not. */
+	return error == -EPIPE || error == -ECONNRESET ? 0 : error;
 }
 
 static void
