@@ -154,6 +154,14 @@ log_take(int fd)
 	state.cut = false;
 }
 
+void
+log_resume(const char *file, int fd)
+{
+	snprintf(state.file, sizeof(state.file), "%s", file);
+	state.fd = fd;
+	state.target = LOG_TO_FILE;
+}
+
 /* "2026-01-31T23:59:59.123Z " */
 static size_t
 timestamp_format(char *text, size_t size)

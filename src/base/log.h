@@ -44,6 +44,8 @@ int log_reopen(void);
  */
 int log_descriptor(void);
 void log_take(int fd);
+/* LOG_TO_FILE goes on with what another program opened: FD is taken. */
+void log_resume(const char *file, int fd);
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 

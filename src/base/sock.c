@@ -11,6 +11,8 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
@@ -19,12 +21,15 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/base.h"
 
 #define UDP_SEND_BUFFER (8 << 20)
 #define SEQPACKET_BUFFER (4 << 20)
+#define LOCAL_BACKLOG 8
 #define PAIR_TRIES 200 /* of kernel-chosen ports whose neighbour is taken */
 #define PROGRESS_TRIES 10000
 #define KERNEL_FDS_MAX 253 /* SCM_MAX_FD: most that one message carries */
@@ -45,6 +50,14 @@ option_set(int fd, int level, int name, int value)
 	if (setsockopt(fd, level, name, &value, sizeof(value)) != 0)
 		return -errno;
 	return 0;
+}
+
+static bool
+option_get(int fd, int name, int *out)
+{
+	socklen_t size = sizeof(*out);
+
+	return getsockopt(fd, SOL_SOCKET, name, out, &size) == 0;
 }
 
 /* ---- addresses ---- */
@@ -629,6 +642,14 @@ union fds_control {
 	char bytes[CMSG_SPACE(KERNEL_FDS_MAX * sizeof(int))];
 };
 
+/* As far as it goes. */
+static void
+seqpacket_prepare(int fd)
+{
+	if (option_set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEQPACKET_BUFFER) != 0)
+		option_set(fd, SOL_SOCKET, SO_SNDBUF, SEQPACKET_BUFFER);
+}
+
 int
 sock_seqpacket_pair(int out[static 2])
 {
@@ -638,13 +659,142 @@ sock_seqpacket_pair(int out[static 2])
 		0, ends) != 0)
 		return -errno;
 	for (unsigned i = 0; i < 2; i++)
-		if (option_set(ends[i], SOL_SOCKET, SO_SNDBUFFORCE,
-			SEQPACKET_BUFFER) != 0)
-			option_set(
-			    ends[i], SOL_SOCKET, SO_SNDBUF, SEQPACKET_BUFFER);
+		seqpacket_prepare(ends[i]);
 	out[0] = ends[0];
 	out[1] = ends[1];
 	return 0;
+}
+
+/* ---- by a name in the file system ---- */
+
+/*
+ * A long path goes by way of its folder's descriptor: an address holds 107
+ * characters.  *FOLDER is closed when the address was used; -1: none.
+ */
+static int
+local_address(const char *path, struct sockaddr_un *out, int *folder)
+{
+	const char *name = strrchr(path, '/');
+	char text[PATH_MAX];
+	int length;
+
+	*out = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	*folder = -1;
+	if (strlen(path) < sizeof(out->sun_path)) {
+		strcpy(out->sun_path, path);
+		return 0;
+	}
+	if (name == NULL || strlen(path) >= sizeof(text))
+		return -ENAMETOOLONG;
+	snprintf(text, sizeof(text), "%.*s", (int)(name - path), path);
+	*folder = open(text, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (*folder == -1)
+		return -errno;
+	length = snprintf(out->sun_path, sizeof(out->sun_path),
+	    "/proc/self/fd/%d%s", *folder, name);
+	if ((size_t)length < sizeof(out->sun_path))
+		return 0;
+	close(*folder);
+	return -ENAMETOOLONG;
+}
+
+static int
+local_open(
+    const char *path, int (*use)(int, const struct sockaddr *, socklen_t))
+{
+	struct sockaddr_un address;
+	int fd, folder, error;
+
+	if ((error = local_address(path, &address, &folder)) != 0)
+		return error;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	/* The mode of the socket becomes that of its name. */
+	if (fd == -1 || fchmod(fd, 0600) != 0 ||
+	    use(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
+		error = -errno;
+		if (fd != -1)
+			close(fd);
+		fd = error;
+	} else {
+		seqpacket_prepare(fd);
+	}
+	if (folder != -1)
+		close(folder);
+	return fd;
+}
+
+int
+sock_local_listen(const char *path)
+{
+	int fd, error;
+
+	if (unlink(path) != 0 && errno != ENOENT)
+		return -errno;
+	if ((fd = local_open(path, bind)) < 0)
+		return fd;
+	if ((error = sock_local_own(fd)) != 0) {
+		unlink(path);
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+/* The kernel notes who listens each time it is asked to (unix(7)). */
+int
+sock_local_own(int listener)
+{
+	return listen(listener, LOCAL_BACKLOG) == 0 ? 0 : -errno;
+}
+
+int
+sock_local_connect(const char *path)
+{
+	return local_open(path, connect);
+}
+
+int
+sock_local_accept(int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd == -1)
+		return -errno;
+	seqpacket_prepare(fd);
+	return fd;
+}
+
+int
+sock_local_peer(int fd, struct sock_peer *out)
+{
+	struct ucred credentials;
+	socklen_t size = sizeof(credentials);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
+		return -errno;
+	*out = (struct sock_peer){ .pid = credentials.pid,
+		.uid = credentials.uid };
+	return 0;
+}
+
+enum sock_kind
+sock_kind(int fd)
+{
+	int domain, type, listens;
+	bool internet;
+
+	if (!option_get(fd, SO_DOMAIN, &domain) ||
+	    !option_get(fd, SO_TYPE, &type) ||
+	    !option_get(fd, SO_ACCEPTCONN, &listens))
+		return SOCK_KIND_NONE;
+	internet = domain == AF_INET || domain == AF_INET6;
+	if (internet && type == SOCK_STREAM)
+		return listens ? SOCK_KIND_LISTENER : SOCK_KIND_CONNECTION;
+	if (internet && type == SOCK_DGRAM)
+		return SOCK_KIND_UDP;
+	if (domain == AF_UNIX && type == SOCK_SEQPACKET)
+		return listens ? SOCK_KIND_LOCAL_LISTENER : SOCK_KIND_CHANNEL;
+	return SOCK_KIND_NONE;
 }
 
 int

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 /* One address of either family, 28 bytes; what a table record holds. */
 union sock_address {
@@ -81,6 +82,32 @@ void sock_pair_close(struct sock_pair *pair);
 
 /* A SOCK_SEQPACKET pair with large buffers, both ends non-blocking. */
 int sock_seqpacket_pair(int out[static 2]);
+
+/*
+ * SOCK_SEQPACKET by a name in the file system, for the owner only.  listen
+ * replaces what stood there.  Who connects is told who listened last, which
+ * sock_local_own() makes the caller; who accepts is told who connected.
+ */
+int sock_local_listen(const char *path);
+int sock_local_own(int listener);
+int sock_local_connect(const char *path); /* never waits */
+int sock_local_accept(int listener);
+struct sock_peer {
+	pid_t pid; /* 0: in another namespace */
+	uid_t uid;
+};
+int sock_local_peer(int fd, struct sock_peer *out);
+
+/* What a descriptor that somebody else opened really is. */
+enum sock_kind {
+	SOCK_KIND_NONE,
+	SOCK_KIND_LISTENER, /* TCP */
+	SOCK_KIND_CONNECTION, /* TCP */
+	SOCK_KIND_UDP,
+	SOCK_KIND_LOCAL_LISTENER, /* SOCK_SEQPACKET */
+	SOCK_KIND_CHANNEL, /* SOCK_SEQPACKET, connected */
+};
+enum sock_kind sock_kind(int fd);
 
 /*
  * One message with up to SOCK_FDS_MAX descriptors.  send: 0 or -errno

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reads /proc/PID/stat; who asks decides what it means.
+ * Reads /proc/PID/stat, opens pidfds; who asks decides what it means.
  */
 #include "server/process.h"
 
@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 bool
 process_is_dead(pid_t pid)
@@ -27,4 +29,20 @@ process_is_dead(pid_t pid)
 	/* "PID (NAME) STATE", and NAME may hold anything (proc(5)). */
 	state = strrchr(text, ')');
 	return state != NULL && (state[2] == 'Z' || state[2] == 'X');
+}
+
+int
+process_open(pid_t pid)
+{
+	int process = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	return process == -1 ? -errno : process;
+}
+
+int
+process_signal(int process, int signal)
+{
+	return syscall(SYS_pidfd_send_signal, process, signal, NULL, 0) == 0
+		   ? 0
+		   : -errno;
 }

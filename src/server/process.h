@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * process - what /proc tells about a process.
+ * process - another process: what /proc tells about it, and a hold on it by
+ * which it can be watched and signalled though it is no child.
  */
 #ifndef SERVER_PROCESS_H
 #define SERVER_PROCESS_H
@@ -14,5 +15,13 @@
  * in the kernel.
  */
 bool process_is_dead(pid_t pid);
+
+/*
+ * A pidfd (readable when the process has ended), for the caller to close, or
+ * -errno.  Of somebody else's process the caller knows that it lived behind
+ * this.
+ */
+int process_open(pid_t pid);
+int process_signal(int process, int signal); /* 0 or -errno */
 
 #endif

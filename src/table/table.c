@@ -368,6 +368,40 @@ fail:
 	return error;
 }
 
+int
+table_take(int fd, struct table **out)
+{
+	struct table_header header;
+	struct table_limits limits;
+	struct table *table = NULL;
+	uint64_t size = 0;
+	int error;
+
+	if ((error = header_read(fd, &header, &size)) != 0 ||
+	    (error = header_check(&header, size, &limits)) != 0)
+		return error;
+	if ((table = table_new(&limits)) == NULL)
+		return -ENOMEM;
+	error = table_map(fd, table->geometry.bytes, &table->base);
+	if (error == 0 && mprotect(table->base, table->geometry.header_bytes,
+			      PROT_READ | PROT_WRITE) == -1)
+		error = -errno;
+	if (error != 0) {
+		table_close(table);
+		return error;
+	}
+	table->creator = getpid();
+	table->fd = fd;
+	*out = table;
+	return 0;
+}
+
+int
+table_descriptor(const struct table *table)
+{
+	return table->fd;
+}
+
 void
 table_close(struct table *table)
 {

@@ -252,6 +252,14 @@ int table_create(const char *name, const struct table_limits *limits,
  * -EPROTO: not ours or another layout; -EACCES.
  */
 int table_open(const char *name, struct table **out);
+/*
+ * A table that a dead master made, from its descriptor: as table_create() would
+ * leave it, but with what is in it.  FD is the table's from then on; still the
+ * caller's on an error.  -EPROTO: not ours or another layout.
+ */
+int table_take(int fd, struct table **out);
+/* Borrowed; -1: the table was opened for reading. */
+int table_descriptor(const struct table *table);
 void table_close(struct table *table); /* accepts NULL; the object stays */
 int table_unlink(const char *name);
 void table_info(const struct table *table, struct table_info *out);

@@ -10,10 +10,13 @@
 #include <fcntl.h>
 #include <linux/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -675,6 +678,130 @@ START_TEST(a_message_that_was_cut_leaves_no_descriptor_open)
 }
 END_TEST
 
+/* ---- by a name in the file system ---- */
+
+static char local_folder[64];
+
+static void
+make_folder(void)
+{
+	snprintf(local_folder, sizeof(local_folder), "/tmp/check-sock-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(local_folder));
+}
+
+static void
+remove_folder(const char *path)
+{
+	unlink(path);
+	rmdir(local_folder);
+}
+
+/* What a child that listens there anew says by its exit status. */
+static pid_t
+other_owner(int listener)
+{
+	int done[2];
+	char byte = 'd';
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(done), 0);
+	ck_assert_int_ne(pid = fork(), -1);
+	if (pid == 0) {
+		if (sock_local_own(listener) != 0)
+			_exit(1);
+		(void)!write(done[1], &byte, 1);
+		pause();
+		_exit(0);
+	}
+	ck_assert_int_eq(read(done[0], &byte, 1), 1);
+	close(done[0]);
+	close(done[1]);
+	return pid;
+}
+
+START_TEST(who_connects_is_told_who_listened_last)
+{
+	int listener, first, second, accepted;
+	struct sock_peer peer;
+	struct stat status;
+	char path[128];
+	pid_t pid;
+
+	make_folder();
+	snprintf(path, sizeof(path), "%s/door", local_folder);
+	ck_assert_int_eq(sock_local_connect(path), -ENOENT);
+	ck_assert_int_ge(listener = sock_local_listen(path), 0);
+	expect_own_and_ready(listener);
+	ck_assert_int_eq(stat(path, &status), 0);
+	ck_assert_uint_eq(status.st_mode, S_IFSOCK | 0600);
+	ck_assert_int_ge(first = sock_local_connect(path), 0);
+	ck_assert_int_eq(sock_local_peer(first, &peer), 0);
+	ck_assert_int_eq(peer.pid, getpid());
+	ck_assert_uint_eq(peer.uid, geteuid());
+
+	pid = other_owner(listener);
+	ck_assert_int_ge(second = sock_local_connect(path), 0);
+	ck_assert_int_eq(sock_local_peer(second, &peer), 0);
+	ck_assert_int_eq(peer.pid, pid);
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+
+	ck_assert_int_ge(accepted = sock_local_accept(listener), 0);
+	expect_own_and_ready(accepted);
+	ck_assert_int_eq(sock_local_peer(accepted, &peer), 0);
+	ck_assert_int_eq(peer.pid, getpid());
+	close(listener);
+	ck_assert_int_eq(sock_local_connect(path), -ECONNREFUSED);
+	/* What stands there is replaced. */
+	ck_assert_int_ge(listener = sock_local_listen(path), 0);
+	remove_folder(path);
+}
+END_TEST
+
+START_TEST(a_path_longer_than_an_address_will_do)
+{
+	char path[256], long_folder[200];
+	int listener;
+
+	make_folder();
+	snprintf(
+	    long_folder, sizeof(long_folder), "%s/%0120d", local_folder, 0);
+	ck_assert_int_eq(mkdir(long_folder, 0700), 0);
+	snprintf(path, sizeof(path), "%s/door", long_folder);
+	ck_assert_int_ge(listener = sock_local_listen(path), 0);
+	ck_assert_int_ge(sock_local_connect(path), 0);
+	ck_assert_int_ge(sock_local_accept(listener), 0);
+	unlink(path);
+	rmdir(long_folder);
+	remove_folder(path);
+}
+END_TEST
+
+START_TEST(every_kind_of_socket_is_told_from_the_others)
+{
+	union sock_address address;
+	struct sock_pair pair;
+	int ends[2], pipe_ends[2], listener;
+
+	ck_assert_int_eq(sock_address_parse("127.0.0.1:0", &address), 0);
+	ck_assert_int_ge(listener = sock_listen(&address, 1), 0);
+	ck_assert_int_eq(sock_kind(listener), SOCK_KIND_LISTENER);
+	ck_assert_int_eq(
+	    sock_kind(socket(AF_INET, SOCK_STREAM, 0)), SOCK_KIND_CONNECTION);
+	ck_assert_int_eq(sock_pair_open(AF_INET, 0, 0, &pair), 0);
+	ck_assert_int_eq(sock_kind(pair.rtp), SOCK_KIND_UDP);
+	ck_assert_int_eq(sock_seqpacket_pair(ends), 0);
+	ck_assert_int_eq(sock_kind(ends[0]), SOCK_KIND_CHANNEL);
+	ck_assert_int_eq(
+	    sock_kind(socket(AF_UNIX, SOCK_STREAM, 0)), SOCK_KIND_NONE);
+	ck_assert_int_eq(
+	    sock_kind(socket(AF_UNIX, SOCK_DGRAM, 0)), SOCK_KIND_NONE);
+	ck_assert_int_eq(pipe(pipe_ends), 0);
+	ck_assert_int_eq(sock_kind(pipe_ends[0]), SOCK_KIND_NONE);
+	ck_assert_int_eq(sock_kind(-1), SOCK_KIND_NONE);
+}
+END_TEST
+
 START_TEST(the_file_limit_is_raised_as_far_as_allowed)
 {
 	struct rlimit limit;
@@ -744,6 +871,9 @@ descriptor_tests(void)
 	tcase_add_test(tests, the_most_descriptors_fit_one_message);
 	tcase_add_test(tests, a_full_socket_says_so_and_sends_nothing);
 	tcase_add_test(tests, a_message_that_was_cut_leaves_no_descriptor_open);
+	tcase_add_test(tests, who_connects_is_told_who_listened_last);
+	tcase_add_test(tests, a_path_longer_than_an_address_will_do);
+	tcase_add_test(tests, every_kind_of_socket_is_told_from_the_others);
 	tcase_add_test(tests, the_file_limit_is_raised_as_far_as_allowed);
 	return tests;
 }

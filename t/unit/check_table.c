@@ -339,6 +339,50 @@ START_TEST(another_users_table_is_not_replaced)
 }
 END_TEST
 
+START_TEST(a_table_outlives_its_master_in_the_next_ones_hands)
+{
+	struct table *table = table_of(&small), *taken, *reader;
+	int fd = fcntl(table_descriptor(table), F_DUPFD_CLOEXEC, 0);
+	struct table_info info;
+
+	table_set_master(table, 4711, 3, true);
+	table_close(table);
+	ck_assert_int_eq(table_take(fd, &taken), 0);
+	ck_assert_int_eq(table_descriptor(taken), fd);
+	/* Header and lanes are written as before, and read by the name. */
+	reader = reader_open();
+	table_set_master(taken, 4712, 4, false);
+	table_info(reader, &info);
+	ck_assert_int_eq(info.master_pid, 4712);
+	ck_assert_uint_eq(info.limits.lane_titles, small.lane_titles);
+	ck_assert_int_eq(table_lane_open(taken, 1), 0);
+	table_counter_set(taken, 1, TABLE_REQUESTS, 5);
+	ck_assert_uint_eq(table_counter(reader, 1, TABLE_REQUESTS), 5);
+	table_close(reader);
+	table_close(taken);
+}
+END_TEST
+
+START_TEST(what_is_no_table_is_not_taken)
+{
+	struct table *table = table_of(&small), *taken;
+	int fd = fcntl(table_descriptor(table), F_DUPFD_CLOEXEC, 0);
+	int other = memfd_create("other", MFD_CLOEXEC);
+
+	table_close(table);
+	ck_assert_int_eq(table_take(other, &taken), -ENOENT);
+	ck_assert_int_eq(ftruncate(other, 1 << 20), 0);
+	ck_assert_int_eq(table_take(other, &taken), -ENOENT);
+	ck_assert_int_eq(pwrite(other, "\nvodxxxx", 8, 0), 8);
+	ck_assert_int_eq(table_take(other, &taken), -EPROTO);
+	ck_assert_int_eq(ftruncate(fd, object_status().st_size - 1), 0);
+	ck_assert_int_eq(table_take(fd, &taken), -EPROTO);
+	/* They are still ours. */
+	ck_assert_int_eq(close(other), 0);
+	ck_assert_int_eq(close(fd), 0);
+}
+END_TEST
+
 START_TEST(an_unlinked_table_is_not_found)
 {
 	struct table *table = table_of(&small);
@@ -1298,6 +1342,9 @@ object_tests(void)
 	tcase_add_test(
 	    tests, a_new_table_replaces_the_old_one_and_harms_no_reader);
 	tcase_add_test(tests, another_users_table_is_not_replaced);
+	tcase_add_test(
+	    tests, a_table_outlives_its_master_in_the_next_ones_hands);
+	tcase_add_test(tests, what_is_no_table_is_not_taken);
 	tcase_add_test(tests, an_unlinked_table_is_not_found);
 	tcase_add_test(tests, only_plain_names_are_taken);
 	tcase_add_test(tests, limits_outside_their_bounds_are_refused);
