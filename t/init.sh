@@ -26,8 +26,11 @@ defaults() {
 	OPTIONS="-c $scratch/vodd.conf -l 127.0.0.1:0 -w 1"
 	EOT
 }
+mkdir "$scratch/media" && cp "$srcdir/media/sample.wmv" "$scratch/media/" &&
+    chmod 755 "$scratch/media" && chmod 644 "$scratch/media/sample.wmv" ||
+    exit 99
 cat >"$scratch/vodd.conf" <<EOF2
-media_root = "$srcdir/media";
+media_root = "$scratch/media";
 log_file = "$scratch/vodd.log";
 EOF2
 sed "s,^DEFAULTS=.*,DEFAULTS=$scratch/defaults," "$script" >"$scratch/vodd" ||
@@ -90,19 +93,58 @@ second=$(cat "$pid_file")
 ! alive "$first" ||
     { echo "FAILED: the first process is still there"; exit 1; }
 
-# Killed, it leaves its pid file behind; its workers serve on, and are killed
-# too.
-workers=$(ps -o pid= --ppid "$second")
-# shellcheck disable=SC2086
-kill -KILL "$second" $workers
-tries=0
-while [ -e "/proc/$second" ] && [ $tries -lt 100 ]; do
-	tries=$((tries + 1))
-	sleep 0.05
-done
+# Killed, it leaves its pid file behind, and workers that serve on.
+kill_master() {
+	killed=$(cat "$pid_file")
+	kill -KILL "$killed"
+	tries=0
+	while alive "$killed" && [ $tries -lt 100 ]; do
+		tries=$((tries + 1))
+		sleep 0.05
+	done
+}
+kill_master
 expect 1 status "it is dead and its pid file is there"
 expect 0 start "it starts over a dead one's pid file"
 expect 0 status "it runs again"
+kill_master
+expect 0 stop "workers without a master stop"
+expect 3 status "nothing is left of them"
+[ ! -e "/dev/shm/vodd.$instance" ] ||
+    { echo "FAILED: the table is still there"; exit 1; }
+expect 0 start "it starts behind that"
+
+# A viewer does not notice: through the death, and through the next start.
+if [ "$PYTHON" != no ]; then
+	port=$(sed -n 's/^listen .*://p' "${pid_file%.pid}.status")
+	cat >"$scratch/again" <<-EOT
+	kill -KILL \$(cat "$pid_file")
+	sleep 0.3
+	sh "$scratch/vodd" start
+	EOT
+	cat >"$scratch/play.vt" <<-EOT
+	test "a viewer through kill -9 of the master and start"
+	client c1 {
+		open rtsp://127.0.0.1:$port/sample.wmv over tcp
+		play 0-
+		rtp at-least 5 within 3s
+	}
+	client c2 {
+		open rtsp://127.0.0.1:$port/sample.wmv over udp
+		play 0-
+		rtp at-least 5 within 3s
+	}
+	run sh "$scratch/again" -> exit 0 ~ "started"
+	client c1 {
+		rtp 20 more within 3s, in sequence, same ssrc
+	}
+	client c2 {
+		rtp 20 more within 3s, in sequence, same ssrc
+	}
+	EOT
+	"$PYTHON" "$srcdir/t/vtplay" "$scratch/play.vt" || exit 1
+fi
+expect 0 status "it runs, with the workers of a new master"
 expect 0 stop "it stops"
 expect 3 status "it is stopped"
 expect 2 nonsense "there is no such action"

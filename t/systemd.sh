@@ -14,6 +14,13 @@ sed -E "s,^(Exec[A-Za-z]*)=[^ ]*/vodd,\1=$builddir/vodd," \
 grep -qx "ExecStart=$builddir/vodd -f" "$scratch/vodd.service" ||
     { echo "FAILED: ExecStart is not as expected"; exit 1; }
 
+# workers outlive their master, and what leads to them does too
+for line in KillMode=process OOMPolicy=continue RuntimeDirectoryPreserve=yes \
+    Restart=on-failure; do
+	grep -qx "$line" "$scratch/vodd.service" ||
+	    { echo "FAILED: $line is missing"; exit 1; }
+done
+
 systemd-analyze verify --man=no --generators=no "$scratch/vodd.service" \
     >"$scratch/said" 2>&1
 result=$?

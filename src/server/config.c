@@ -302,6 +302,9 @@ config_check(const struct config_source *source, const struct config *config,
 	if (config->media_root[0] == '\0')
 		return blame(source, source->media_root != NULL, "media_root",
 		    "must not be empty (-r names it too)", error);
+	if (config->media_root[0] != '/')
+		return blame(source, source->media_root != NULL, "media_root",
+		    "must be an absolute path", error);
 	if ((what = listen_fault(&config->listen)) != NULL)
 		return blame(
 		    source, source->listen.count != 0, "listen", what, error);

@@ -50,6 +50,13 @@ void connection_end_session(struct session *session, enum session_cause cause);
 /* End of stream: BYE, by UDP or between frames. */
 void connection_say_bye(struct session *session);
 
+/*
+ * The master has a duplicate, or cannot be told.  False: he is behind, and the
+ * connection asks again.
+ */
+bool connection_store(struct connection *connection);
+/* The master that had one is gone. */
+void connection_lose_master(struct connection *connection);
 /* Behind the sender: connections that waited for the end of a frame. */
 void connection_resume_stalled(struct lane *lane);
 /* Once a second: time limits of the connection and its sessions. */

@@ -52,10 +52,13 @@ empty_outbox(struct connection *connection)
 	connection_wake_sessions(connection);
 }
 
-/*
- * A connection is known to the master before the client hears of it.  False:
- * the master is behind, the reply waits.
- */
+void
+connection_lose_master(struct connection *connection)
+{
+	connection->stored = false;
+}
+
+/* A connection is known to the master before the client hears of it. */
 bool
 connection_store(struct connection *connection)
 {

@@ -69,11 +69,6 @@ void connection_begin_lingering(struct connection *connection);
 /* --- connection_out.c ----------------------------------------------------- */
 void connection_announce_writer(struct transport_link *link, uint32_t session);
 void connection_wake_sessions(struct connection *connection);
-/*
- * The master has a duplicate, or cannot be told.  False: he is behind, and the
- * connection asks again.
- */
-bool connection_store(struct connection *connection);
 /* SIZE bytes of REPLY into the outbox; not yet published. */
 void connection_fill_outbox(
     struct connection *connection, const uint8_t *reply, size_t size);

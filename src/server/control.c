@@ -12,14 +12,17 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/base.h"
 #include "base/loop.h"
+#include "server/heir.h"
+#include "server/process.h"
+#include "table/table.h"
 
 #define WAIT_US (30 * US_PER_SECOND)
 #define LOOK_MS 20
+#define ORPHANS_US (5 * US_PER_SECOND)
 
 struct order {
 	const struct instance *instance;
@@ -39,11 +42,12 @@ has_ended(const struct order *order, int limit_ms)
 static int
 send_signal(const struct order *order, int signal)
 {
-	if (syscall(SYS_pidfd_send_signal, order->process, signal, NULL, 0) ==
-	    0)
+	int error = process_signal(order->process, signal);
+
+	if (error == 0)
 		return 0;
 	fprintf(stderr, "vodd: cannot signal pid %d: %s\n", (int)order->pid,
-	    strerror(errno));
+	    strerror(-error));
 	return 1;
 }
 
@@ -112,48 +116,77 @@ await_status(const struct order *order,
 	return 1;
 }
 
+/* Of an order whose outcome stands in the status file. */
+struct change {
+	int signal;
+	const char *noun, *verb, *past;
+};
+
 static int
-report_reload(const struct order *order, const struct instance_status *status)
+report_change(const struct order *order, const struct change *change,
+    const struct instance_status *status)
 {
+	const char *name = order->instance->name;
+
 	if (status->outcome == INSTANCE_REFUSED) {
 		fprintf(stderr,
-		    "vodd: reload of instance %s refused, it goes on as it "
-		    "was: %s\n",
-		    order->instance->name, status->message);
+		    "vodd: %s of instance %s refused, it goes on as it was: "
+		    "%s\n",
+		    change->noun, name, status->message);
 		return 1;
 	}
 	if (status->outcome == INSTANCE_FAILED) {
-		fprintf(stderr, "vodd: instance %s has reloaded, but: %s\n",
-		    order->instance->name, status->message);
+		fprintf(stderr, "vodd: instance %s has %s, but: %s\n", name,
+		    change->past, status->message);
 		return 1;
 	}
-	printf("vodd: instance %s has reloaded, generation %" PRIu64 ": %s\n",
-	    order->instance->name, status->generation, status->message);
+	printf("vodd: instance %s has %s, generation %" PRIu64 ": %s\n", name,
+	    change->past, status->generation, status->message);
 	return 0;
 }
 
 static bool
-has_reloaded(const struct instance_status *status, uint64_t begun)
+has_changed(const struct instance_status *status, uint64_t begun)
 {
 	return status->reloads_done > begun;
 }
 
 /*
- * Of a reload that began before our signal it is not known which configuration
+ * Of a change that began before our signal it is not known which configuration
  * it read; the one that begins next is ours.
  */
 static int
-do_reload(const struct order *order)
+do_change(const struct order *order, const struct change *change)
 {
 	struct instance_status status;
+	char late[64];
 
-	if (!can(order, "reload", &status))
+	if (!can(order, change->verb, &status))
 		return 1;
-	if (send_signal(order, SIGHUP) != 0 ||
-	    await_status(order, has_reloaded, status.reloads_begun,
-		"has not reloaded", &status) != 0)
+	snprintf(late, sizeof(late), "has not %s", change->past);
+	if (send_signal(order, change->signal) != 0 ||
+	    await_status(
+		order, has_changed, status.reloads_begun, late, &status) != 0)
 		return 1;
-	return report_reload(order, &status);
+	return report_change(order, change, &status);
+}
+
+static int
+do_reload(const struct order *order)
+{
+	static const struct change reload = { SIGHUP, "reload", "reload",
+		"reloaded" };
+
+	return do_change(order, &reload);
+}
+
+static int
+do_upgrade(const struct order *order)
+{
+	static const struct change upgrade = { SIGUSR2, "upgrade",
+		"be upgraded", "been upgraded" };
+
+	return do_change(order, &upgrade);
 }
 
 static bool
@@ -197,12 +230,48 @@ do_undrain(const struct order *order)
 	return 0;
 }
 
+/* What a master that was killed has left.  How many workers that were. */
+static unsigned
+stop_orphans(const struct instance *found)
+{
+	struct instance instance = *found;
+	struct estate estate;
+	unsigned count = 0;
+
+	if (instance_claim(&instance) != 0)
+		return 0;
+	if (heir_collect(&instance, ORPHANS_US, &estate) == 0)
+		count = heir_dismiss(&estate, "told to");
+	if (count > 0)
+		table_unlink(instance.table);
+	instance_release(&instance);
+	return count;
+}
+
+static int
+run_without_master(const struct instance *instance, const char *name)
+{
+	unsigned count = strcmp(name, "stop") == 0 ? stop_orphans(instance) : 0;
+
+	if (count > 0) {
+		printf("vodd: instance %s had no master, its %u workers have "
+		       "stopped\n",
+		    instance->name, count);
+		return 0;
+	}
+	fprintf(stderr,
+	    "vodd: no instance %s is running (no master holds %s)\n",
+	    instance->name, instance->pid_file);
+	return 1;
+}
+
 static const struct {
 	const char *name;
 	int (*action)(const struct order *order);
 } actions[] = {
 	{ "stop", do_stop },
 	{ "reload", do_reload },
+	{ "upgrade", do_upgrade },
 	{ "drain", do_drain },
 	{ "undrain", do_undrain },
 };
@@ -223,16 +292,11 @@ control_run(const struct instance *instance, const char *name)
 	int result = 1;
 
 	order.pid = instance_master(instance);
-	if (order.pid == 0) {
-		fprintf(stderr,
-		    "vodd: no instance %s is running (no master holds %s)\n",
-		    instance->name, instance->pid_file);
-		return 1;
-	}
-	order.process =
-	    order.pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, order.pid, 0);
+	if (order.pid == 0)
+		return run_without_master(instance, name);
+	order.process = order.pid < 0 ? -1 : process_open(order.pid);
 	/* Still the same: then the descriptor is the master's. */
-	if (order.process == -1 || instance_master(instance) != order.pid) {
+	if (order.process < 0 || instance_master(instance) != order.pid) {
 		fprintf(stderr,
 		    "vodd: the master of instance %s cannot be reached\n",
 		    instance->name);

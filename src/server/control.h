@@ -8,7 +8,7 @@
 
 #include "server/instance.h"
 
-#define CONTROL_ORDERS "stop, reload, drain or undrain"
+#define CONTROL_ORDERS "stop, reload, upgrade, drain or undrain"
 /* Is ORDER one of them? */
 bool control_knows(const char *order);
 /*

@@ -43,11 +43,16 @@
 #define TRACE_US (200 * US_PER_MS)
 /* Who gives no sign of life for so long may have been killed by others. */
 #define SILENT_US US_PER_SECOND
+/* Beside what wait(2) says. */
+#define STATUS_HANGS (-1)
+#define STATUS_UNKNOWN (-2)
 
 struct crew_member { /* a process */
 	struct crew_lane *lane;
 	pid_t pid; /* 0: none */
-	bool ready;
+	int process; /* its pidfd when it is no child of ours, else -1 */
+	struct loop_watch process_watch;
+	bool prepared, ready;
 	bool told_to_end; /* by us; its death is no news */
 	bool hangs; /* and is killed for it */
 	uint64_t since_us; /* when it was forked, or the lane became its */
@@ -90,7 +95,7 @@ struct crew {
 };
 
 static void lane_fork(struct crew_lane *lane);
-static void lane_relief_is_prepared(struct crew_lane *lane);
+static void lane_change_hands(struct crew_lane *lane);
 
 /* --- the child
  * ---------------------------------------------------------------- */
@@ -114,6 +119,16 @@ child_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static void
+member_let_go(struct crew_member *member)
+{
+	if (member->channel != -1)
+		close(member->channel);
+	if (member->process != -1)
+		close(member->process);
+	member->channel = member->process = -1;
+}
+
 /*
  * Everything that is not this lane's.  A channel of another lane kept open
  * here would hide from its worker that the master is gone.
@@ -124,8 +139,7 @@ child_close(struct crew *crew, uint32_t lane)
 	crew->birth.in_child(crew->birth.context);
 	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++)
 		for (size_t k = 0; k < 2; k++)
-			if (crew->lanes[i].members[k].channel != -1)
-				close(crew->lanes[i].members[k].channel);
+			member_let_go(&crew->lanes[i].members[k]);
 	fdstore_free(crew->store);
 	crew->store = NULL;
 	if (crew->log_fd != -1)
@@ -158,6 +172,8 @@ child_run(struct crew *crew, uint32_t lane, int channel)
 		.lane = lane,
 		.media_root = resources->lanes[lane].media_root,
 		.channel = channel,
+		.door = resources->lanes[lane].door,
+		.master = geteuid(),
 		.listener_count = resources->shared.listener_count,
 		.hash_seed = crew->hash_seed,
 	};
@@ -264,6 +280,7 @@ member_is_ready(struct crew_member *member)
 	log_debug("master", "worker is ready lane=%u pid=%d", lane->number,
 	    (int)member->pid);
 	crew->birth.happened(crew->birth.context, lane->number, CREW_READY, "");
+	lane_change_hands(lane);
 }
 
 /*
@@ -308,8 +325,8 @@ member_heard(
 		member_moves(member, message);
 		break;
 	case FDSTORE_PREPARED:
-		if (member == lane->relief)
-			lane_relief_is_prepared(lane);
+		member->prepared = true;
+		lane_change_hands(lane);
 		break;
 	case FDSTORE_READY:
 		member_is_ready(member);
@@ -351,8 +368,10 @@ describe_death(int status, char *text, size_t size)
 {
 	const char *name;
 
-	if (status == -1) {
+	if (status == STATUS_HANGS) {
 		snprintf(text, size, "killed, a thread of it still hangs");
+	} else if (status == STATUS_UNKNOWN) {
+		snprintf(text, size, "no child of this master");
 	} else if (WIFSIGNALED(status)) {
 		name = sigabbrev_np(WTERMSIG(status));
 		snprintf(text, size, "signal %s", name != NULL ? name : "?");
@@ -372,7 +391,7 @@ is_own_fault(const struct crew_member *member, int status)
 	if (member->hangs)
 		return true;
 	for (size_t i = 0; i < ARRAY_LENGTH(faults); i++)
-		if (status != -1 && WIFSIGNALED(status) &&
+		if (status >= 0 && WIFSIGNALED(status) &&
 		    WTERMSIG(status) == faults[i])
 			return true;
 	return false;
@@ -434,11 +453,11 @@ member_forget(struct crew_member *member)
 	struct loop *loop = member->lane->crew->birth.loop;
 
 	loop_remove(loop, &member->watch);
-	close(member->channel);
-	member->channel = -1;
+	loop_remove(loop, &member->process_watch);
+	member_let_go(member);
 	loop_timer_clear(loop, &member->kill_timer);
 	member->pid = 0;
-	member->ready = false;
+	member->prepared = member->ready = false;
 }
 
 /* The relief's turn has come: the lane is its. */
@@ -571,7 +590,7 @@ is_gone(struct crew_member *member)
 		return true;
 	if (!process_is_dead(pid))
 		return false;
-	member_died(member, -1);
+	member_died(member, STATUS_HANGS);
 	return true;
 }
 
@@ -590,7 +609,10 @@ static void
 member_kill(struct crew_member *member)
 {
 	member->told_to_end = true;
-	kill(member->pid, SIGKILL);
+	if (member->process != -1)
+		process_signal(member->process, SIGKILL);
+	else
+		kill(member->pid, SIGKILL);
 	loop_timer_set(member->lane->crew->birth.loop, &member->kill_timer,
 	    clock_monotonic_us() + KILLED_LOOK_US, look_at_killed, member);
 }
@@ -663,8 +685,8 @@ member_begin(struct crew_member *member, pid_t pid, int channel)
 
 	member->pid = pid;
 	member->channel = channel;
-	member->ready = member->told_to_end = member->hangs = false;
-	member->wants_write = false;
+	member->prepared = member->ready = false;
+	member->told_to_end = member->hangs = member->wants_write = false;
 	member->since_us = clock_monotonic_us();
 	member->give_cursor = 0;
 	member->given = false;
@@ -773,7 +795,7 @@ lane_init(struct crew_lane *lane, struct crew *crew, uint32_t number)
 	lane->relief = &lane->members[1];
 	for (size_t k = 0; k < 2; k++) {
 		lane->members[k].lane = lane;
-		lane->members[k].channel = -1;
+		lane->members[k].channel = lane->members[k].process = -1;
 	}
 }
 
@@ -895,10 +917,15 @@ lane_end(struct crew_lane *lane, enum fdstore_kind kind)
 	kill_in(lane->worker, RETIRE_US);
 }
 
-/* From here on the worker's end is an ordinary one, to be succeeded. */
+/*
+ * From here on the worker's end is an ordinary one, to be succeeded.  One that
+ * is not ready may still be telling us what is to be stored.
+ */
 static void
-lane_relief_is_prepared(struct crew_lane *lane)
+lane_change_hands(struct crew_lane *lane)
 {
+	if (!lane->relief->prepared || !lane->worker->ready)
+		return;
 	loop_timer_clear(lane->crew->birth.loop, &lane->relief->kill_timer);
 	if (!lane->worker->told_to_end)
 		lane_end(lane, FDSTORE_RETIRE);
@@ -938,6 +965,111 @@ crew_close(struct crew *crew, uint32_t lane)
 {
 	crew->lanes[lane].state = CREW_CLOSING;
 	lane_order(&crew->lanes[lane], FDSTORE_CLOSE);
+}
+
+/* --- from master to master
+ * ------------------------------------------------------- */
+static void
+process_ended(void *context, uint32_t events)
+{
+	(void)events;
+	member_died(context, STATUS_UNKNOWN);
+}
+
+static void
+lane_inherit(struct crew_lane *lane, struct estate_lane *left)
+{
+	struct crew_member *worker = lane->worker;
+
+	lane->state =
+	    (left->state & ESTATE_CLOSING) != 0 ? CREW_CLOSING : CREW_SERVED;
+	if (left->pid == 0) {
+		lane_fork(lane);
+		return;
+	}
+	worker->process = left->process;
+	member_begin(worker, left->pid, left->channel);
+	if (worker->process != -1)
+		loop_add(lane->crew->birth.loop, &worker->process_watch,
+		    worker->process, EPOLLIN, process_ended, worker);
+	worker->given = true;
+	worker->ready = (left->state & ESTATE_READY) != 0;
+	left->pid = 0;
+	left->channel = left->process = -1;
+}
+
+void
+crew_inherit(struct crew *crew, struct estate *estate)
+{
+	crew->hash_seed = estate->hash_seed;
+	for (uint32_t i = 0; i < estate->connection_count; i++) {
+		const struct estate_connection *connection =
+		    &estate->connections[i];
+
+		(void)fdstore_put(crew->store, connection->lane,
+		    connection->record, connection->cookie, connection->fd);
+	}
+	estate->connection_count = 0;
+	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++)
+		if (estate->lanes[i].state != 0)
+			lane_inherit(&crew->lanes[i], &estate->lanes[i]);
+}
+
+struct bequest {
+	struct estate *estate;
+	uint32_t lane;
+	int error;
+};
+
+static void
+leave_connection(void *context, uint32_t connection, uint64_t cookie, int fd)
+{
+	struct bequest *bequest = context;
+
+	if (bequest->error == 0)
+		bequest->error = estate_add_connection(
+		    bequest->estate, bequest->lane, connection, cookie, fd);
+}
+
+bool
+crew_is_settled(const struct crew *crew)
+{
+	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++) {
+		const struct crew_lane *lane = &crew->lanes[i];
+		const struct crew_member *worker = lane->worker;
+
+		if (lane->relief->pid != 0 ||
+		    fdstore_has_moved(crew->store, i) ||
+		    (lane->state != CREW_IDLE &&
+			(!worker->ready || !worker->given ||
+			    worker->told_to_end || worker->orders != 0)))
+			return false;
+	}
+	return true;
+}
+
+int
+crew_leave(const struct crew *crew, struct estate *out)
+{
+	struct bequest bequest = { .estate = out };
+
+	out->hash_seed = crew->hash_seed;
+	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++) {
+		const struct crew_lane *lane = &crew->lanes[i];
+		struct estate_lane *left = &out->lanes[i];
+
+		bequest.lane = i;
+		fdstore_each(crew->store, i, leave_connection, &bequest);
+		if (lane->state == CREW_IDLE)
+			continue;
+		left->state =
+		    ESTATE_SERVED | ESTATE_READY |
+		    (lane->state == CREW_CLOSING ? ESTATE_CLOSING : 0u);
+		left->pid = lane->worker->pid;
+		left->channel = lane->worker->channel;
+		left->process = lane->worker->process;
+	}
+	return bequest.error;
 }
 
 /* --- all of them

@@ -19,6 +19,7 @@
 
 #include "base/loop.h"
 #include "server/config.h"
+#include "server/estate.h"
 #include "server/fdstore.h"
 #include "server/privileges.h"
 #include "server/resources.h"
@@ -78,6 +79,16 @@ int crew_relieve(struct crew *crew, uint32_t lane);
 bool crew_is_relieving(const struct crew *crew, uint32_t lane);
 /* No new connections; when the last has ended nobody serves LANE. */
 void crew_close(struct crew *crew, uint32_t lane);
+
+/*
+ * Lanes, workers and stored connections, from ESTATE into a new crew; the
+ * resources have what the lanes need.  Workers may be others' children.
+ */
+void crew_inherit(struct crew *crew, struct estate *estate);
+/* No lane is changing hands: crew_leave() can say all that there is. */
+bool crew_is_settled(const struct crew *crew);
+/* The same into OUT, which owns nothing of it.  -ENOMEM. */
+int crew_leave(const struct crew *crew, struct estate *out);
 
 /* No new sessions, successors included; or new ones again. */
 void crew_drain(struct crew *crew, bool draining);

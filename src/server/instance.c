@@ -179,6 +179,12 @@ instance_release(struct instance *instance)
 {
 	if (instance->lock == -1)
 		return;
+	for (uint32_t lane = 0; lane < TABLE_LANES_MAX; lane++) {
+		char door[INSTANCE_FILE_MAX];
+
+		instance_door(instance, lane, door);
+		unlink(door);
+	}
 	unlink(instance->status_file);
 	unlink(instance->pid_file);
 	instance_forget(instance);
@@ -190,6 +196,17 @@ instance_forget(struct instance *instance)
 	if (instance->lock != -1)
 		close(instance->lock);
 	instance->lock = -1;
+}
+
+void
+instance_door(const struct instance *instance, uint32_t lane,
+    char path[static INSTANCE_FILE_MAX])
+{
+	const char *dot = strrchr(instance->pid_file, '.');
+
+	snprintf(path, INSTANCE_FILE_MAX, "%.*s.lane-%lu",
+	    (int)(dot - instance->pid_file), instance->pid_file,
+	    (unsigned long)lane);
 }
 
 /* --- the status -------------------------------------------------------------

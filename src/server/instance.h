@@ -48,7 +48,7 @@ int instance_locate(const char *name, bool create, struct instance *out,
 pid_t instance_master(const struct instance *instance);
 /* Become the master: lock, write the pid.  -EBUSY: there is one already. */
 int instance_claim(struct instance *instance);
-/* Remove both files, then the lock. */
+/* Remove the files and the doors, then the lock. */
 void instance_release(struct instance *instance);
 /* In a child of the master: forget the lock, remove nothing. */
 void instance_forget(struct instance *instance);
@@ -56,6 +56,9 @@ void instance_forget(struct instance *instance);
 /* Signals to the master beside the named ones, counted from SIGRTMIN. */
 #define INSTANCE_DRAIN 1
 #define INSTANCE_UNDRAIN 2
+/* Where the door of LANE is (orphan.h), beside the pid file. */
+void instance_door(const struct instance *instance, uint32_t lane,
+    char path[static INSTANCE_FILE_MAX]);
 
 /* What the master says about itself, for -s and for people. */
 enum instance_outcome {

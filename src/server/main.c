@@ -22,6 +22,7 @@
 #include "server/master.h"
 #include "server/privileges.h"
 #include "server/resources.h"
+#include "server/upgrade.h"
 #include "table/table.h"
 
 #define EXIT_USAGE 2
@@ -36,7 +37,7 @@ struct options {
 static const char usage_text[] =
     "usage: vodd [-f] [-t] [-c FILE] [-r MEDIA_ROOT] [-l [ADDRESS]:PORT]...\n"
     "            [-w WORKERS] [-n INSTANCE] [-o NAME=VALUE]...\n"
-    "            [-s stop|reload|drain|undrain] [-V] [-h]\n"
+    "            [-s stop|reload|upgrade|drain|undrain] [-V] [-h]\n"
     "\n"
     "  -f        stay in the foreground, log on stderr\n"
     "  -t        check the configuration and print what it means\n"
@@ -92,7 +93,7 @@ add_override(struct config_source *source, const char *text)
 	return 0;
 }
 
-/* A daemon leaves its folder, but reads the file again. */
+/* A daemon leaves its folder, but looks there again. */
 static const char *
 absolute(const char *path)
 {
@@ -123,7 +124,7 @@ take_option(struct options *options, int option, const char *value)
 		source->file_optional = false;
 		break;
 	case 'r':
-		source->media_root = value;
+		source->media_root = absolute(value);
 		break;
 	case 'l':
 		result = add_listen(source, value);
@@ -356,17 +357,16 @@ open_log(const struct config *config)
 
 /* While stderr is still a person's. */
 static int
-prepare(const struct options *options, struct config *config,
-    struct instance *instance, struct resources *resources,
-    struct privileges *privileges)
+prepare(const struct options *options, bool upgraded, struct config *config,
+    struct instance *instance, struct privileges *privileges)
 {
 	char error[SETTINGS_ERROR_MAX], note[SETTINGS_ERROR_MAX];
 	pid_t other;
 
 	if (instance_locate(options->instance, true, instance, error) != 0)
 		goto fail;
-	/* Else the message would be that its port is taken. */
-	if ((other = instance_master(instance)) != 0) {
+	/* To look at our own lock would be to lose it (fcntl(2)). */
+	if (!upgraded && (other = instance_master(instance)) != 0) {
 		snprintf(error, sizeof(error),
 		    "instance %s is running already, pid %d; -n names another",
 		    instance->name, (int)other);
@@ -383,8 +383,6 @@ prepare(const struct options *options, struct config *config,
 	}
 	if (note[0] != '\0')
 		log_warning("master", "%s", note);
-	if (resources_open(config, config_lanes(config), resources, error) != 0)
-		goto fail;
 	return 0;
 
 fail:
@@ -393,12 +391,45 @@ fail:
 }
 
 static int
-serve(const struct options *options, const struct config *asked)
+start_daemon(const struct config *config, int *ready_pipe)
+{
+	int error;
+
+	if ((error = become_daemon(ready_pipe)) != 0 ||
+	    (error = open_log(config)) != 0 || (error = no_streams()) != 0)
+		/* Whoever waits for the daemon prints it. */
+		dprintf(*ready_pipe != -1 ? *ready_pipe : STDERR_FILENO,
+		    "cannot become a daemon%s%s: %s",
+		    config->log_file[0] != '\0' ? " with log file " : "",
+		    config->log_file, strerror(-error));
+	return error;
+}
+
+/* It is one already; a file that only root could open is kept. */
+static int
+stay_daemon(const struct config *config, struct estate *estate)
+{
+	int error = open_log(config);
+
+	if (error != 0 && estate->log != -1 &&
+	    config->log_target == LOG_TO_FILE) {
+		log_resume(config->log_file, estate->log);
+		estate->log = -1;
+		error = 0;
+	}
+	umask(022);
+	return error == 0 && chdir("/") != 0 ? -errno : error;
+}
+
+static int
+serve(const struct options *options, const struct config *asked,
+    const struct upgrade_origin *origin)
 {
 	struct config config = *asked;
 	struct privileges privileges;
 	struct resources resources;
 	struct instance instance;
+	struct estate estate;
 	struct master_birth birth = {
 		.source = &options->source,
 		.asked = asked,
@@ -406,28 +437,50 @@ serve(const struct options *options, const struct config *asked)
 		.instance = &instance,
 		.resources = &resources,
 		.privileges = &privileges,
+		.origin = origin,
 		.ready_pipe = -1,
 	};
-	int error = 0, result;
+	int left, error = 0, result;
 
 	log_set_level((enum log_level)config.log_level);
-	if (prepare(options, &config, &instance, &resources, &privileges) != 0)
-		return 1;
-	if (!options->source.foreground &&
-	    ((error = become_daemon(&birth.ready_pipe)) != 0 ||
-		(error = open_log(&config)) != 0 ||
-		(error = no_streams()) != 0)) {
-		/* Whoever waits for the daemon prints it. */
-		dprintf(
-		    birth.ready_pipe != -1 ? birth.ready_pipe : STDERR_FILENO,
-		    "cannot become a daemon%s%s: %s",
-		    config.log_file[0] != '\0' ? " with log file " : "",
-		    config.log_file, strerror(-error));
+	estate_init(&estate);
+	if ((left = upgrade_inherit(&estate)) < 0) {
+		log_error("master", "nothing can be read of what was left: %s",
+		    estate.fault);
 		return 1;
 	}
+	if (prepare(options, left == 1, &config, &instance, &privileges) != 0)
+		return 1;
+	if (left == 1) {
+		birth.estate = &estate;
+		instance.lock = estate.lock;
+		estate.lock = -1;
+	}
+	if (!options->source.foreground)
+		error = left == 1 ? stay_daemon(&config, &estate)
+				  : start_daemon(&config, &birth.ready_pipe);
+	if (error != 0)
+		return 1;
+	resources_init(&resources, &instance);
 	result = master_run(&birth);
 	resources_close(&resources);
 	return result;
+}
+
+/* --- --check-upgrade, for programs only (upgrade.h)
+ * ------------------------------------------------------------------------ */
+static int
+run_upgrade_check(const struct config *config)
+{
+	char warning[SETTINGS_ERROR_MAX], error[SETTINGS_ERROR_MAX];
+	struct privileges privileges;
+
+	if (privileges_find(config->user, config->group, &privileges, warning,
+		error) == 0 &&
+	    upgrade_answer(error) == 0)
+		return 0;
+	fprintf(stderr, "vodd: %s\n", error);
+	return 1;
 }
 
 int
@@ -436,10 +489,14 @@ main(int argc, char **argv)
 	char error[SETTINGS_ERROR_MAX];
 	struct options options;
 	struct instance instance;
+	struct upgrade_origin origin;
 	struct config config;
+	bool asked;
 	int result;
 
 	fill_streams();
+	upgrade_remember(argv, &origin);
+	asked = upgrade_is_asked(&argc, argv);
 	if ((result = read_options(argc, argv, &options)) != -1)
 		return result;
 	if (options.order != NULL) {
@@ -453,9 +510,11 @@ main(int argc, char **argv)
 		fprintf(stderr, "vodd: %s\n", error);
 		return EXIT_USAGE;
 	}
+	if (asked)
+		return run_upgrade_check(&config);
 	if (options.test)
 		return run_test(&options, &config);
 	if (log_open(LOG_TO_STDERR, "vodd", NULL) != 0)
 		return 1;
-	return serve(&options, &config);
+	return serve(&options, &config, &origin);
 }

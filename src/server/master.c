@@ -20,9 +20,11 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "server/crew.h"
+#include "server/heir.h"
 #include "server/notify.h"
 #include "server/process.h"
 #include "server/reload.h"
+#include "server/upgrade.h"
 #include "table/table.h"
 
 #define DRAIN_LOOK_US (100 * US_PER_MS)
@@ -50,7 +52,10 @@ struct master {
 	struct table *table;
 	struct crew *crew;
 	struct reload *reload;
-	bool reload_again;
+	struct upgrade *upgrade;
+	struct estate estate; /* what a predecessor left */
+	bool has_predecessor, was_draining;
+	bool reload_again, upgrade_again;
 	struct master_drain {
 		bool refuses; /* new sessions; until then they are served */
 		bool quits; /* ends with the last session, or at ... */
@@ -152,6 +157,7 @@ master_stop(struct master *master, int result, const char *why)
 	log_info("master", "stopping: %s", why);
 	master->result = result;
 	reload_stop(master->reload);
+	upgrade_stop(master->upgrade);
 	loop_timer_clear(master->loop, &master->drain.timer);
 	master_enter(master, MASTER_STOPPING);
 	notify_stopping();
@@ -261,10 +267,21 @@ begin_reload(struct master *master)
 }
 
 static void
-reload_has_finished(
-    void *context, enum instance_outcome outcome, const char *message)
+begin_upgrade(struct master *master)
 {
-	struct master *master = context;
+	log_info(
+	    "master", "upgrade to file=%s", master->birth->origin->program);
+	master->status.reloads_begun++;
+	notify_reloading();
+	publish(master);
+	upgrade_begin(master->upgrade);
+}
+
+/* Of a reload or an upgrade. */
+static void
+change_has_finished(
+    struct master *master, enum instance_outcome outcome, const char *message)
+{
 	struct instance_status *status = &master->status;
 
 	snprintf(status->message, sizeof(status->message), "%s", message);
@@ -275,17 +292,36 @@ reload_has_finished(
 	if (outcome == INSTANCE_APPLIED || outcome == INSTANCE_FAILED)
 		status->generation++;
 	publish(master);
-	if (outcome == INSTANCE_REFUSED)
-		log_error("master", "reload refused: %s", message);
-	else
-		log_info("master", "reloaded generation=%" PRIu64 ": %s",
-		    status->generation, message);
 	notify_ready("%s on %s; last reload: %s", status->state, status->listen,
 	    message);
 	if (master->reload_again) {
 		master->reload_again = false;
 		begin_reload(master);
+	} else if (master->upgrade_again) {
+		master->upgrade_again = false;
+		begin_upgrade(master);
 	}
+}
+
+static void
+reload_has_finished(
+    void *context, enum instance_outcome outcome, const char *message)
+{
+	struct master *master = context;
+
+	if (master->has_predecessor) {
+		master->has_predecessor = false;
+		say_ready(master);
+		/* Workers are as they were, but nothing else is. */
+		if (outcome == INSTANCE_REFUSED)
+			outcome = INSTANCE_FAILED;
+	}
+	if (outcome == INSTANCE_REFUSED || outcome == INSTANCE_FAILED)
+		log_error("master", "reload refused: %s", message);
+	else
+		log_info("master", "reloaded generation=%" PRIu64 ": %s",
+		    master->status.generation + 1, message);
+	change_has_finished(master, outcome, message);
 }
 
 static void
@@ -294,10 +330,56 @@ master_reload(struct master *master)
 	if (master->state != MASTER_SERVING && master->state != MASTER_DRAINING)
 		log_warning(
 		    "master", "no reload while %s", state_names[master->state]);
-	else if (reload_is_active(master->reload))
+	else if (reload_is_active(master->reload) ||
+		 upgrade_is_active(master->upgrade))
 		master->reload_again = true;
 	else
 		begin_reload(master);
+}
+
+/* --- upgrade
+ * -------------------------------------------------------------------- */
+static int
+leave_estate(void *context, struct estate *out)
+{
+	struct master *master = context;
+
+	if (!crew_is_settled(master->crew))
+		return -EAGAIN;
+	out->table = table_descriptor(master->table);
+	out->lock = master->birth->instance->lock;
+	out->log = log_descriptor();
+	heir_leave_resources(master->birth->resources, out);
+	/* What the next program reads is what this one was to read again. */
+	if (master->reload_again) {
+		master->reload_again = false;
+		master->status.reloads_begun++;
+		publish(master);
+	}
+	return crew_leave(master->crew, out);
+}
+
+static void
+upgrade_was_refused(void *context, const char *why)
+{
+	log_error("master", "upgrade refused: %s", why);
+	change_has_finished(context, INSTANCE_REFUSED, why);
+}
+
+static void
+master_upgrade(struct master *master)
+{
+	if ((master->state != MASTER_SERVING &&
+		master->state != MASTER_DRAINING) ||
+	    master->drain.quits)
+		log_warning("master", "no upgrade while %s",
+		    master->drain.quits ? "it ends"
+					: state_names[master->state]);
+	else if (reload_is_active(master->reload) ||
+		 upgrade_is_active(master->upgrade))
+		master->upgrade_again = true;
+	else
+		begin_upgrade(master);
 }
 
 /* --- what happens
@@ -363,6 +445,7 @@ static const struct {
 	{ SIGQUIT, 0, master_quit },
 	{ SIGHUP,  0, master_reload },
 	{ SIGUSR1, 0, reopen_log },
+	{ SIGUSR2, 0, master_upgrade },
 	{ SIGCHLD, 0, on_child },
 	{ 0, INSTANCE_DRAIN,   master_drain },
 	{ 0, INSTANCE_UNDRAIN, master_undrain },
@@ -438,35 +521,30 @@ claim(struct master *master)
 {
 	struct instance *instance = master->birth->instance;
 	int error = instance_claim(instance);
-	pid_t owner;
 
-	if (error == -EBUSY) {
+	if (error == -EBUSY)
 		complain(master, "instance %s is running already, pid %d",
 		    instance->name, (int)instance_master(instance));
-		return error;
-	}
-	if (error != 0) {
+	else if (error != 0)
 		complain(
 		    master, "%s: %s", instance->pid_file, strerror(-error));
-		return error;
-	}
-	owner = table_owner(instance->table);
-	if (owner != 0) {
-		complain(master,
-		    "table %s is in use by pid %d; -n names another instance",
-		    instance->table, (int)owner);
-		return -EBUSY;
-	}
-	return 0;
+	return error;
 }
 
 static int
 create_table(struct master *master)
 {
 	const struct instance *instance = master->birth->instance;
+	pid_t owner = table_owner(instance->table);
 	struct table_limits limits;
 	int error;
 
+	if (owner != 0) {
+		complain(master,
+		    "table %s is in use by pid %d; -n names another instance",
+		    instance->table, (int)owner);
+		return -EBUSY;
+	}
 	resources_table_limits(&master->terms.config, &limits);
 	error = table_create(instance->table, &limits,
 	    master->terms.privileges.table_group, &master->table);
@@ -481,6 +559,80 @@ create_table(struct master *master)
 	else if (error != 0)
 		complain(
 		    master, "table %s: %s", instance->table, strerror(-error));
+	return error;
+}
+
+static int
+open_anew(struct master *master)
+{
+	const struct config *config = &master->terms.config;
+	char text[SETTINGS_ERROR_MAX];
+	int error;
+
+	error = resources_open(
+	    config, config_lanes(config), master->birth->resources, text);
+	if (error != 0) {
+		complain(master, "%s", text);
+		return error;
+	}
+	return create_table(master);
+}
+
+/* As it was left; the reload that follows makes it as it is wanted. */
+static int
+open_what_was_left(struct master *master)
+{
+	struct resources *resources = master->birth->resources;
+	struct estate *estate = &master->estate;
+	struct config *config = &master->terms.config;
+	char text[SETTINGS_ERROR_MAX];
+	struct table_info info;
+	int error = 0;
+
+	estate->table = -1; /* the table's */
+	heir_take_resources(estate, config, resources);
+	heir_find_lost(estate, master->table);
+	for (uint32_t i = 0; i < TABLE_LANES_MAX && error == 0; i++)
+		if (estate->lanes[i].state != 0)
+			error = resources_open_lane(config, i, resources, text);
+	if (error != 0) {
+		complain(master, "%s", text);
+		return error;
+	}
+	table_info(master->table, &info);
+	resources_fit_table(config, &info.limits, text);
+	if (text[0] != '\0')
+		log_warning("master", "%s", text);
+	master->status.generation = info.generation;
+	master->was_draining = info.draining != 0;
+	return 0;
+}
+
+/* What exec left, or what orphans hold. */
+static int
+find_predecessor(struct master *master)
+{
+	const struct master_birth *birth = master->birth;
+	struct estate *estate = &master->estate;
+	int error = 0;
+
+	if (birth->estate != NULL) {
+		*estate = *birth->estate;
+		master->has_predecessor = true;
+	} else {
+		error = heir_collect(birth->instance,
+		    master->terms.config.stall_timeout_us, estate);
+		master->has_predecessor = estate_is_alive(estate);
+	}
+	if (error == 0 && master->has_predecessor)
+		error = table_take(estate->table, &master->table);
+	if (error == -EPROTO) {
+		heir_dismiss(estate, "its table has another layout");
+		master->has_predecessor = false;
+		error = 0;
+	}
+	if (error != 0)
+		complain(master, "cannot take over: %s", strerror(-error));
 	return error;
 }
 
@@ -534,13 +686,31 @@ open_reload(struct master *master)
 }
 
 static int
+open_upgrade(struct master *master)
+{
+	const struct upgrade_birth birth = {
+		.loop = master->loop,
+		.origin = master->birth->origin,
+		.leave = leave_estate,
+		.refused = upgrade_was_refused,
+		.context = master,
+	};
+
+	return upgrade_new(&birth, &master->upgrade);
+}
+
+static int
 master_open(struct master *master)
 {
 	int error;
 
-	if ((error = claim(master)) != 0)
+	if (master->birth->estate == NULL && (error = claim(master)) != 0)
 		return error;
-	if ((error = create_table(master)) != 0)
+	if ((error = find_predecessor(master)) != 0)
+		return error;
+	error = master->has_predecessor ? open_what_was_left(master)
+					: open_anew(master);
+	if (error != 0)
 		return error;
 	resources_listen_text(&master->birth->resources->shared,
 	    master->status.listen, sizeof(master->status.listen));
@@ -551,24 +721,68 @@ master_open(struct master *master)
 	}
 	if ((error = open_loop(master)) != 0 ||
 	    (error = open_crew(master)) != 0 ||
-	    (error = open_reload(master)) != 0)
+	    (error = open_reload(master)) != 0 ||
+	    (error = open_upgrade(master)) != 0)
 		complain(master, "%s", strerror(-error));
 	return error;
 }
 
+/*
+ * Workers that live on, if there are any, are somebody's to find: nothing that
+ * leads to them is removed.
+ */
 static void
 master_close(struct master *master)
 {
+	bool alive = master->crew != NULL ? crew_alive(master->crew) > 0
+					  : estate_is_alive(&master->estate);
+
+	upgrade_free(master->upgrade);
 	reload_free(master->reload);
 	crew_free(master->crew);
 	loop_free(master->loop);
-	if (master->table != NULL) {
+	estate_close(&master->estate);
+	if (master->table != NULL && !alive)
 		table_unlink(master->birth->instance->table);
-		table_close(master->table);
-	}
-	instance_release(master->birth->instance);
+	table_close(master->table);
+	if (alive)
+		instance_forget(master->birth->instance);
+	else
+		instance_release(master->birth->instance);
 	if (master->ready_pipe != -1)
 		close(master->ready_pipe);
+}
+
+static void
+start_lanes(struct master *master)
+{
+	uint32_t count = config_lanes(&master->terms.config);
+
+	master_enter(master, MASTER_STARTING);
+	for (uint32_t lane = 0; lane < count; lane++)
+		crew_open(master->crew, lane);
+}
+
+/* They serve; they are relieved by workers of this program and master. */
+static void
+take_lanes_over(struct master *master)
+{
+	bool by_exec = master->birth->estate != NULL;
+	struct instance_status before;
+
+	crew_inherit(master->crew, &master->estate);
+	estate_close(&master->estate);
+	if (!by_exec)
+		master->status.reloads_begun++;
+	else if (instance_read_status(master->birth->instance, &before) == 0)
+		master->status.reloads_begun = before.reloads_begun;
+	master_enter(master, MASTER_SERVING);
+	if (master->was_draining)
+		master_drain(master); /* its grace begins anew */
+	notify_reloading();
+	reload_renew(master->reload, by_exec
+					 ? "upgraded to vodd " PACKAGE_VERSION
+					 : "taken over from a dead master");
 }
 
 int
@@ -585,16 +799,17 @@ master_run(const struct master_birth *birth)
 		.privileges = *birth->privileges };
 	master->ready_pipe = birth->ready_pipe;
 	master->status.generation = 1;
+	estate_init(&master->estate);
 
 	if (master_open(master) == 0) {
-		master_enter(master, MASTER_STARTING);
 		master->watchdog_us = notify_watchdog_us();
 		if (master->watchdog_us != 0)
 			feed_watchdog(master, clock_monotonic_us());
 		crew_start(master->crew);
-		for (uint32_t lane = 0; lane < config_lanes(birth->config);
-		     lane++)
-			crew_open(master->crew, lane);
+		if (master->has_predecessor)
+			take_lanes_over(master);
+		else
+			start_lanes(master);
 		result = loop_run(master->loop);
 		log_info("master", "stopped");
 	}

@@ -45,6 +45,7 @@ struct reload {
 	bool active;
 	bool proven; /* a worker has come up with it */
 	bool unfinished; /* the last time some workers did not */
+	const char *renew; /* why all are to be replaced; NULL: they are not */
 	struct force before; /* while active */
 	unsigned effects;
 	enum step steps[TABLE_LANES_MAX];
@@ -316,6 +317,7 @@ all_done(struct reload *reload)
 		    reload->failed);
 	describe(reload, text);
 	reload->unfinished = reload->failed != 0;
+	reload->renew = NULL;
 	finish(reload, reload->failed == 0 ? INSTANCE_APPLIED : INSTANCE_FAILED,
 	    text);
 }
@@ -426,8 +428,11 @@ find_terms(struct reload *reload, struct reload_terms *out,
 		return result;
 	reload->effects = config_compare(&birth->terms->asked, &out->asked,
 	    reload->changed, sizeof(reload->changed));
-	if (reload->unfinished)
+	if (reload->unfinished || reload->renew != NULL)
 		reload->effects |= CONFIG_WORKERS;
+	if (reload->renew != NULL)
+		snprintf(reload->changed, sizeof(reload->changed), "%s",
+		    reload->renew);
 	out->config = out->asked;
 	if ((result = resources_fit(&out->config, text)) != 0) {
 		snprintf(error, SETTINGS_ERROR_MAX, "%s", text);
@@ -482,9 +487,10 @@ reload_begin(struct reload *reload)
 	char text[SETTINGS_ERROR_MAX];
 	uint64_t now_us = clock_monotonic_us();
 
-	*reload = (struct reload){
-		.birth = birth, .active = true, .unfinished = reload->unfinished
-	};
+	*reload = (struct reload){ .birth = birth,
+		.active = true,
+		.unfinished = reload->unfinished,
+		.renew = reload->renew };
 	reload->before = (struct force){ .terms = *birth.terms,
 		.shared = birth.resources->shared };
 	if (change(reload, text) != 0) {
@@ -504,6 +510,13 @@ reload_begin(struct reload *reload)
 	reload->leave_until_us = now_us + LEAVE_MAX_US;
 	loop_timer_set(
 	    birth.loop, &reload->leave, now_us, look_at_removed, reload);
+}
+
+void
+reload_renew(struct reload *reload, const char *why)
+{
+	reload->renew = why;
+	reload_begin(reload);
 }
 
 /* --- the whole

@@ -53,6 +53,11 @@ void reload_free(struct reload *reload); /* accepts NULL */
 
 /* None is active.  FINISHED may be called before this returns. */
 void reload_begin(struct reload *reload);
+/*
+ * All workers are replaced, whatever has changed: they are another master's, or
+ * run another program.  WHY, borrowed for ever, stands in the message.
+ */
+void reload_renew(struct reload *reload, const char *why);
 bool reload_is_active(const struct reload *reload);
 /* Something happened in the crew. */
 void reload_happened(struct reload *reload, uint32_t lane,

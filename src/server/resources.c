@@ -19,7 +19,7 @@
 /* Logs, epoll, timers, the table, standard streams, and some to spare. */
 #define CONNECTIONS_MAX 1000000 /* as max_connections */
 #define OTHER_DESCRIPTORS 128
-#define LANE_DESCRIPTORS 6 /* of the master */
+#define LANE_DESCRIPTORS 7 /* of the master */
 
 /* --- sizes ------------------------------------------------------------------
  */
@@ -88,8 +88,9 @@ worker_descriptors(const struct config *config)
 uint64_t
 resources_descriptors(const struct config *config)
 {
-	/* A duplicate of each connection; of each lane a channel, two pairs and
-	 * the media root, and twice as many lanes while old ones close. */
+	/* A duplicate of each connection; of each lane a channel, two pairs,
+	 * the door and the media root, and twice as many lanes while old ones
+	 * close. */
 	uint64_t master = config_connections(config) +
 			  2 * LANE_DESCRIPTORS * (uint64_t)config_lanes(config);
 
@@ -341,6 +342,25 @@ open_pair(const struct config *config, int family, struct sock_pair *pair,
 	return result;
 }
 
+static int
+open_door(struct resources *resources, uint32_t lane,
+    char error[static SETTINGS_ERROR_MAX])
+{
+	char path[INSTANCE_FILE_MAX];
+	int fd;
+
+	if (resources->instance == NULL || resources->lanes[lane].door != -1)
+		return 0;
+	instance_door(resources->instance, lane, path);
+	if ((fd = sock_local_listen(path)) < 0) {
+		snprintf(
+		    error, SETTINGS_ERROR_MAX, "%s: %s", path, strerror(-fd));
+		return fd;
+	}
+	resources->lanes[lane].door = fd;
+	return 0;
+}
+
 int
 resources_open_lane(const struct config *config, uint32_t number,
     struct resources *resources, char error[static SETTINGS_ERROR_MAX])
@@ -361,6 +381,8 @@ resources_open_lane(const struct config *config, uint32_t number,
 		if (lane->pairs[i].family == 0)
 			result = open_pair(
 			    config, families[i], &lane->pairs[i], error);
+	if (result == 0)
+		result = open_door(resources, number, error);
 	return result;
 }
 
@@ -374,12 +396,14 @@ close_lane(const struct resources_lane *lane)
 	}
 	if (lane->media_root != -1)
 		close(lane->media_root);
+	if (lane->door != -1)
+		close(lane->door);
 }
 
 static void
 lane_init(struct resources_lane *lane)
 {
-	*lane = (struct resources_lane){ .media_root = -1 };
+	*lane = (struct resources_lane){ .media_root = -1, .door = -1 };
 	for (int i = 0; i < 2; i++)
 		lane->pairs[i] = (struct sock_pair){ .rtp = -1, .rtcp = -1 };
 }
@@ -387,6 +411,12 @@ lane_init(struct resources_lane *lane)
 void
 resources_close_lane(struct resources *resources, uint32_t lane)
 {
+	char path[INSTANCE_FILE_MAX];
+
+	if (resources->lanes[lane].door != -1) {
+		instance_door(resources->instance, lane, path);
+		unlink(path);
+	}
 	close_lane(&resources->lanes[lane]);
 	lane_init(&resources->lanes[lane]);
 }
@@ -434,15 +464,21 @@ resources_lane_suits(const struct resources *resources, uint32_t number,
 /* --- all of it
  * ------------------------------------------------------------------------
  */
+void
+resources_init(struct resources *out, const struct instance *instance)
+{
+	out->instance = instance;
+	out->shared = (struct resources_shared){ .media_root = -1 };
+	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++)
+		lane_init(&out->lanes[i]);
+}
+
 int
 resources_open(const struct config *config, uint32_t count,
     struct resources *out, char error[static SETTINGS_ERROR_MAX])
 {
 	int result;
 
-	out->shared = (struct resources_shared){ .media_root = -1 };
-	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++)
-		lane_init(&out->lanes[i]);
 	result = resources_share(config, NULL, &out->shared, error);
 	for (uint32_t i = 0; result == 0 && i < count; i++)
 		result = resources_open_lane(config, i, out, error);
@@ -454,8 +490,10 @@ resources_open(const struct config *config, uint32_t count,
 void
 resources_close(struct resources *resources)
 {
-	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++)
-		resources_close_lane(resources, i);
+	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++) {
+		close_lane(&resources->lanes[i]);
+		lane_init(&resources->lanes[i]);
+	}
 	resources_unshare(&resources->shared, NULL);
 }
 

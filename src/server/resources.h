@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * resources - what the master opens and workers inherit: listeners, UDP pairs,
- * the media root.  And how large everything is: descriptors, table.
+ * doors (orphan.h), the media root.  And how large everything is: descriptors,
+ * table.
  */
 #ifndef SERVER_RESOURCES_H
 #define SERVER_RESOURCES_H
@@ -11,6 +12,7 @@
 
 #include "base/sock.h"
 #include "server/config.h"
+#include "server/instance.h"
 #include "table/table.h"
 
 struct resources_listener {
@@ -28,21 +30,25 @@ struct resources_shared {
 
 /* What a lane keeps until it is closed, since its sessions live by it. */
 struct resources_lane {
-	int media_root; /* -1: none */
+	int media_root, door; /* -1: none */
 	struct sock_pair pairs[2]; /* IPv4, IPv6 */
 };
 
 struct resources { /* owns all descriptors */
+	const struct instance *instance; /* whose doors; NULL: without */
 	struct resources_shared shared;
 	struct resources_lane lanes[TABLE_LANES_MAX];
 };
 
+/* Nothing is open; INSTANCE is borrowed. */
+void resources_init(struct resources *out, const struct instance *instance);
 /*
- * The shared part, and the lanes below COUNT.  0, or -errno with ERROR set: a
- * sentence for the person who starts us.
+ * The shared part, and the lanes below COUNT, of an initialised OUT.  0, or
+ * -errno with ERROR set: a sentence for the person who starts us.
  */
 int resources_open(const struct config *config, uint32_t count,
     struct resources *out, char error[static SETTINGS_ERROR_MAX]);
+/* Doors stay where they are: somebody may wait behind them. */
 void resources_close(struct resources *resources);
 
 /*
@@ -60,6 +66,7 @@ bool resources_has_listener(const struct resources_shared *shared, int fd);
 /* Open what LANE lacks.  0, or -errno with ERROR set. */
 int resources_open_lane(const struct config *config, uint32_t lane,
     struct resources *resources, char error[static SETTINGS_ERROR_MAX]);
+/* Its door is removed. */
 void resources_close_lane(struct resources *resources, uint32_t lane);
 /* Could LANE, that is open, have been opened under CONFIG? */
 bool resources_lane_suits(const struct resources *resources, uint32_t lane,

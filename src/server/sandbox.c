@@ -95,6 +95,7 @@ static const int allowed[] = {
 	SCMP_SYS(gettid),
 	SCMP_SYS(gettimeofday),
 	SCMP_SYS(ioctl),
+	SCMP_SYS(listen),
 	SCMP_SYS(lseek),
 	SCMP_SYS(madvise),
 	SCMP_SYS(mmap),

@@ -19,6 +19,7 @@
 #include "server/blame.h"
 #include "server/connection.h"
 #include "server/fdstore.h"
+#include "server/orphan.h"
 #include "server/refusal.h"
 #include "server/sandbox.h"
 #include "server/sender.h"
@@ -62,6 +63,7 @@ struct worker {
 	bool listening;
 	struct rtcp_socket rtcp[2];
 	struct loop_watch channel, reader;
+	struct orphan orphan;
 	struct loop_timer heartbeat, sweep, placement;
 	struct adopt_given *given; /* by record, until adoption */
 	bool closing; /* accepts no more, ends with its last connection */
@@ -486,8 +488,15 @@ become_orphan(struct worker *worker)
 	    lane->number,
 	    table_counter(lane->table, lane->number, TABLE_SESSIONS));
 	loop_remove(lane->loop, &worker->channel);
+	close(lane->channel);
+	lane->channel = -1;
 	lane->orphan = true;
 	lane_tell_again(lane);
+	worker->orphan.closing = worker->closing;
+	worker->orphan.listener_count = worker->listener_count;
+	for (unsigned i = 0; i < worker->listener_count; i++)
+		worker->orphan.listeners[i] = worker->listeners[i].fd;
+	orphan_begin(&worker->orphan);
 }
 
 static void
@@ -507,6 +516,20 @@ listen_to_master(void *context, uint32_t events)
 		become_orphan(worker);
 	else /* nothing was ours yet */
 		loop_stop(worker->lane.loop, 0);
+}
+
+static int
+watch_channel(struct worker *worker)
+{
+	return loop_add(worker->lane.loop, &worker->channel,
+	    worker->lane.channel, EPOLLIN, listen_to_master, worker);
+}
+
+static void
+have_master(void *context)
+{
+	if (watch_channel(context) != 0)
+		become_orphan(context);
 }
 
 /* --- birth ------------------------------------------------------------------
@@ -582,8 +605,7 @@ prepare(struct worker *worker)
 	struct lane *lane = &worker->lane;
 	int error;
 
-	error = loop_add(lane->loop, &worker->channel, lane->channel, EPOLLIN,
-	    listen_to_master, worker);
+	error = watch_channel(worker);
 	return error != 0 ? error : fdstore_send(lane->channel, &prepared, -1);
 }
 
@@ -618,15 +640,16 @@ serve(struct worker *worker, bool fault)
 		return 0; /* said twice */
 	if ((error = table_lane_open(lane->table, lane->number)) != 0)
 		return error;
+	orphan_own_door(&worker->orphan);
 	blame_watch_faults(lane);
 	adopt_lane(lane, worker->given, fault);
 	free(worker->given);
 	worker->given = NULL;
 	if ((error = watch_everything(worker)) != 0)
 		return error;
-	error = fdstore_send(lane->channel, &ready, -1);
-	/* The lane is ours, whether somebody hears it or not. */
-	return error == -EPIPE || error == -ECONNRESET ? 0 : error;
+	/* A master who has died just now is noticed where he is listened to. */
+	(void)fdstore_send(lane->channel, &ready, -1);
+	return 0;
 }
 
 static void
@@ -642,6 +665,11 @@ take_birth(struct worker *worker, const struct worker_birth *birth)
 	lane->channel = birth->channel;
 	lane->hash_seed = birth->hash_seed;
 	memcpy(lane->pairs, birth->pairs, sizeof(lane->pairs));
+	worker->orphan = (struct orphan){ .lane = lane,
+		.door = birth->door,
+		.master = birth->master,
+		.adopted = have_master,
+		.context = worker };
 	worker->listener_count = birth->listener_count;
 	for (unsigned i = 0; i < birth->listener_count; i++) {
 		worker->listeners[i].fd = birth->listeners[i];
@@ -665,7 +693,10 @@ leave_reader_behind(struct worker *worker, int status)
 		close(worker->listeners[i].fd);
 	for (size_t i = 0; i < 2; i++)
 		sock_pair_close(&lane->pairs[i]);
-	close(lane->channel);
+	if (lane->channel != -1)
+		close(lane->channel);
+	if (worker->orphan.door != -1)
+		close(worker->orphan.door);
 	_exit(status);
 }
 

@@ -2,14 +2,15 @@
  * worker - one worker: accepts, adopts; owns its connections, sessions and
  * titles.
  *
- * Runs in a process of its own, forked by the master, until the master's end
- * of the channel closes or it is told to stop.
+ * Runs in a process of its own, forked by the master, until it is told to end.
+ * When the master dies it serves on (orphan.h).
  */
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/sock.h"
 #include "server/config.h"
@@ -24,6 +25,8 @@ struct worker_birth {
 	uint32_t lane;
 	int media_root;
 	int channel; /* SOCK_SEQPACKET to the master */
+	int door; /* of the lane (orphan.h); -1: none */
+	uid_t master; /* the master's user */
 	unsigned listener_count;
 	int listeners[WORKER_LISTENERS_MAX];
 	struct sock_pair pairs[2]; /* IPv4, IPv6; family 0: none */

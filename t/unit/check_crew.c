@@ -19,6 +19,7 @@
 
 #include "base/base.h"
 #include "base/log.h"
+#include "server/process.h"
 #include "server/trace.h"
 #include "server/worker.h"
 
@@ -33,6 +34,7 @@ static enum {
 	PREPARES_LATE, /* when the lane is given to it */
 	DIES_EARLY,
 	DIES_READY,
+	STORES, /* the one that is given something does not */
 	STORES_AND_DIES, /* the one that is given something serves */
 	HANGS,
 	MOVES, /* a connection to lane 1, then serves; there it serves */
@@ -57,6 +59,7 @@ static struct table *table;
 static struct config config;
 static struct resources resources;
 static struct privileges privileges;
+static struct crew_birth birth_of_crew;
 static char table_name[TABLE_NAME_MAX], log_file[64];
 
 static struct {
@@ -149,6 +152,8 @@ worker_run(const struct worker_birth *birth)
 	say(birth->channel, FDSTORE_READY, 0, -1);
 	if (behaviour == DIES_READY)
 		return 1;
+	if (behaviour == STORES && !was_told(number, FDSTORE_GIVE))
+		say(birth->channel, FDSTORE_PUT, 3, stored[1]);
 	if (behaviour == STORES_AND_DIES && !was_told(number, FDSTORE_GIVE)) {
 		say(birth->channel, FDSTORE_PUT, 3, stored[1]);
 		say(birth->channel, FDSTORE_PUT, 4, stored[1]);
@@ -229,7 +234,6 @@ open_crew(void)
 		.lane_sessions = 8,
 		.lane_connections = 8,
 		.lane_titles = 8 };
-	struct crew_birth birth;
 	sigset_t set;
 
 	snprintf(log_file, sizeof(log_file), "/tmp/check-crew-%d.log",
@@ -243,9 +247,7 @@ open_crew(void)
 	told = mmap(NULL, sizeof(*told), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ck_assert_ptr_ne(told, MAP_FAILED);
-	resources.shared.media_root = -1;
-	for (uint32_t lane = 0; lane < TABLE_LANES_MAX; lane++)
-		resources.lanes[lane].media_root = -1;
+	resources_init(&resources, NULL);
 	snprintf(table_name, sizeof(table_name), "/vodd.check-crew-%d",
 	    (int)getpid());
 	ck_assert_int_eq(
@@ -255,14 +257,14 @@ open_crew(void)
 	sigaddset(&set, SIGCHLD);
 	ck_assert_int_eq(loop_signals(loop, &set, child_died, NULL), 0);
 	ck_assert_int_eq(pipe2(stored, O_CLOEXEC | O_NONBLOCK), 0);
-	birth = (struct crew_birth){ .loop = loop,
+	birth_of_crew = (struct crew_birth){ .loop = loop,
 		.config = &config,
 		.table = table,
 		.resources = &resources,
 		.privileges = &privileges,
 		.happened = happened,
 		.in_child = in_child };
-	ck_assert_int_eq(crew_new(&birth, &crew), 0);
+	ck_assert_int_eq(crew_new(&birth_of_crew, &crew), 0);
 }
 
 static void
@@ -611,6 +613,196 @@ START_TEST(a_lane_is_not_closed_while_a_connection_is_on_its_way)
 }
 END_TEST
 
+/* Another crew takes all that there is; the old one knows nothing any more. */
+static void
+change_crews(void)
+{
+	struct estate estate;
+
+	estate_init(&estate);
+	ck_assert(crew_is_settled(crew));
+	ck_assert_int_eq(crew_leave(crew, &estate), 0);
+	ck_assert_int_eq(estate.lanes[0].pid, events[0].pid);
+	ck_assert_int_eq(estate.lanes[0].process, -1);
+	ck_assert_uint_eq(estate.lanes[0].state, ESTATE_SERVED | ESTATE_READY);
+	estate.lanes[0].channel = dup(estate.lanes[0].channel);
+	for (uint32_t i = 0; i < estate.connection_count; i++)
+		estate.connections[i].fd = dup(estate.connections[i].fd);
+	crew_free(crew);
+	ck_assert_int_eq(crew_new(&birth_of_crew, &crew), 0);
+	crew_start(crew);
+	crew_inherit(crew, &estate);
+	ck_assert_int_eq(estate.lanes[0].channel, -1);
+	ck_assert_uint_eq(estate.connection_count, 0);
+	estate_free(&estate);
+}
+
+static void
+await_descriptors(unsigned count)
+{
+	for (unsigned i = 0; i < 5000 && crew_descriptors(crew) != count; i++) {
+		spin();
+		usleep(1000);
+	}
+	ck_assert_uint_eq(crew_descriptors(crew), count);
+}
+
+START_TEST(what_one_crew_leaves_another_goes_on_with)
+{
+	behaviour = STORES;
+	begin();
+	await(1);
+	await_descriptors(1);
+	change_crews();
+	ck_assert_uint_eq(crew_alive(crew), 1);
+	ck_assert_uint_eq(crew_ready(crew), 1);
+	ck_assert_uint_eq(crew_descriptors(crew), 1);
+	kill(events[0].pid, SIGKILL);
+	await(3);
+	assert_event(1, CREW_DIED, "signal KILL");
+	assert_event(2, CREW_READY, "");
+	ck_assert(was_told(1, FDSTORE_GIVE));
+}
+END_TEST
+
+START_TEST(a_lane_that_closes_is_left_closing)
+{
+	struct estate estate;
+
+	behaviour = SERVES;
+	begin();
+	await(1);
+	crew_close(crew, 0);
+	estate_init(&estate);
+	ck_assert_int_eq(crew_leave(crew, &estate), 0);
+	ck_assert_uint_eq(estate.lanes[0].state,
+	    ESTATE_SERVED | ESTATE_READY | ESTATE_CLOSING);
+	estate_free(&estate);
+	await(2);
+	assert_event(1, CREW_CLOSED, "exit status 0");
+	ck_assert_int_eq(crew_leave(crew, &estate), 0);
+	ck_assert_uint_eq(estate.lanes[0].state, 0);
+	estate_free(&estate);
+}
+END_TEST
+
+START_TEST(a_lane_in_other_hands_is_not_settled)
+{
+	behaviour = SERVES;
+	begin();
+	ck_assert(!crew_is_settled(crew));
+	await(1);
+	ck_assert(crew_is_settled(crew));
+	ck_assert_int_eq(crew_relieve(crew, 0), 0);
+	ck_assert(!crew_is_settled(crew));
+	await(3);
+	ck_assert(crew_is_settled(crew));
+}
+END_TEST
+
+/* It has something to store, and takes its time. */
+static _Noreturn void
+be_orphan(int channel)
+{
+	const struct worker_birth birth = {
+		.table = table, .lane = 0, .channel = channel
+	};
+	unsigned number = told->births++;
+
+	if (table_lane_open(table, 0) != 0)
+		_exit(8);
+	told->of[number].pid = getpid();
+	while (told->births == number + 1) /* until there is a relief */
+		hear(&birth, number);
+	for (unsigned i = 0; i < 3; i++)
+		if (hear(&birth, number) == FDSTORE_RETIRE)
+			_exit(6);
+	say(channel, FDSTORE_PUT, 5, stored[1]);
+	say(channel, FDSTORE_READY, 0, -1);
+	_exit(serve(&birth, number));
+}
+
+/* No child of ours. */
+static pid_t
+orphan(int *channel)
+{
+	int ends[2], report[2];
+	pid_t pid;
+
+	ck_assert_int_eq(sock_seqpacket_pair(ends), 0);
+	ck_assert_int_eq(pipe(report), 0);
+	ck_assert_int_ne(pid = fork(), -1);
+	if (pid == 0) {
+		pid = fork();
+		if (pid == 0) {
+			close(ends[0]);
+			be_orphan(ends[1]);
+		}
+		_exit(write(report[1], &pid, sizeof(pid)) != sizeof(pid));
+	}
+	close(ends[1]);
+	ck_assert_int_eq(read(report[0], &pid, sizeof(pid)), sizeof(pid));
+	close(report[0]);
+	close(report[1]);
+	for (unsigned i = 0; i < 5000 && told->of[0].pid == 0; i++)
+		usleep(1000);
+	ck_assert_int_eq(told->of[0].pid, pid);
+	*channel = ends[0];
+	return pid;
+}
+
+static void
+inherit_orphan(void)
+{
+	struct estate estate;
+	struct estate_lane *lane = &estate.lanes[0];
+
+	estate_init(&estate);
+	lane->state = ESTATE_SERVED;
+	lane->pid = orphan(&lane->channel);
+	lane->process = process_open(lane->pid);
+	ck_assert_int_ge(lane->process, 0);
+	crew_start(crew);
+	crew_inherit(crew, &estate);
+	estate_free(&estate);
+}
+
+START_TEST(an_orphan_is_relieved_when_it_has_stored_all)
+{
+	behaviour = SERVES;
+	inherit_orphan();
+	ck_assert_int_eq(crew_relieve(crew, 0), 0);
+	await(3);
+	assert_event(0, CREW_READY, "");
+	assert_event(1, CREW_DIED, "no child of this master");
+	assert_event(2, CREW_READY, "");
+	ck_assert(was_told(0, FDSTORE_RETIRE));
+	ck_assert(was_told(1, FDSTORE_GIVE));
+}
+END_TEST
+
+START_TEST(an_orphan_that_dies_has_a_successor)
+{
+	behaviour = SERVES;
+	inherit_orphan();
+	kill(told->of[0].pid, SIGKILL);
+	await(2);
+	assert_event(0, CREW_DIED_EARLY, "no child of this master");
+	assert_event(1, CREW_READY, "");
+}
+END_TEST
+
+START_TEST(an_orphan_that_hangs_is_killed)
+{
+	behaviour = HANGS;
+	inherit_orphan();
+	behaviour = SERVES;
+	await(2);
+	assert_event(0, CREW_DIED_EARLY, "no child of this master");
+	assert_event(1, CREW_READY, "");
+}
+END_TEST
+
 START_TEST(told_to_stop_nobody_is_replaced)
 {
 	behaviour = SERVES;
@@ -657,6 +849,12 @@ main(void)
 	tcase_add_test(cases, a_connection_for_an_idle_lane_comes_back);
 	tcase_add_test(
 	    cases, a_lane_is_not_closed_while_a_connection_is_on_its_way);
+	tcase_add_test(cases, what_one_crew_leaves_another_goes_on_with);
+	tcase_add_test(cases, a_lane_that_closes_is_left_closing);
+	tcase_add_test(cases, a_lane_in_other_hands_is_not_settled);
+	tcase_add_test(cases, an_orphan_is_relieved_when_it_has_stored_all);
+	tcase_add_test(cases, an_orphan_that_dies_has_a_successor);
+	tcase_add_test(cases, an_orphan_that_hangs_is_killed);
 	tcase_add_test(cases, told_to_stop_nobody_is_replaced);
 	suite_add_tcase(suite, cases);
 	runner = srunner_create(suite);

@@ -685,6 +685,8 @@ class Play:
                            for line, text in step.more]
         elif words[0] == "by-file":
             made.by_file = True
+        elif words[0] == "program":
+            made.copy_program()
         elif words[0] == "argument":
             made.arguments += words[1:]
         elif words[0] == "log-disk":
@@ -800,15 +802,30 @@ class Play:
         self.check_tail(tail, done.returncode, text)
 
     def top_reload(self, one, words):
-        """reload s1 [-> exit N ~ REGEX]; deeper lines: its file anew.  The
-        workers may be others then."""
+        """reload|upgrade s1 [-> exit N ~ REGEX]; deeper lines: its file anew.
+        The workers may be others then."""
         made = self.server(words[1], one.line)
         if one.more:
             self.top_config(one, words)
         made.pids = []
         self.run_program([server.program("vodd"), "-n", made.instance,
-                          "-s", "reload"], words[3:])
-        made.pids = made.settle()
+                          "-s", words[0]], words[3:])
+        if made.running():
+            made.pids = made.settle()
+
+    top_upgrade = top_reload
+
+    def top_program(self, one, words):
+        """program s1 again|missing|script TEXT, in place of its own copy"""
+        made = self.server(words[1], one.line)
+        if words[2] == "again":
+            made.copy_program()
+        elif words[2] == "missing":
+            made.remove_program()
+        elif words[2] == "script":
+            made.script_program(words[3])
+        else:
+            raise ValueError(words[2])
 
     def top_knock(self, one, words):
         """knock s1 N a second [at HOST or refused] { }: meanwhile so many new
@@ -850,6 +867,12 @@ class Play:
                             self.variables["killed"].split()]
             made.process.wait()
             made.process = None
+
+    def top_orphans(self, one, words):
+        """orphans s1: its master is about to leave its workers behind"""
+        made = self.server(words[1], one.line)
+        made.orphans, made.pids = made.worker_pids(), []
+        self.variables["killed"] = " ".join(str(pid) for pid in made.orphans)
 
     def top_stall(self, one, words):
         """stall s1 workers for T: they stand still that long"""
@@ -1100,6 +1123,10 @@ class Play:
         found = re.match(r"rtsp://(?:\[([^\]]*)\]|([^:/]*)):(\d+)", url or "")
         if found and any(int(found.group(3)) in one.ports
                          for one in self.servers.values()):
+            made.connect(found.group(1) or found.group(2),
+                         int(found.group(3)))
+        elif found and not self.servers and not self.peers:
+            # one that a script has started
             made.connect(found.group(1) or found.group(2),
                          int(found.group(3)))
         elif found and any(one.port == int(found.group(3))

@@ -7,6 +7,7 @@ what it logs is kept; that it crashed, or that a sanitizer spoke, is a failure
 whatever the play says.
 """
 
+import glob
 import json
 import os
 import re
@@ -105,6 +106,7 @@ class Server:
         self.instance = "vt%d-%d" % (os.getpid(), count)
         self.log_name = os.path.join(folder, "%s.log" % self.name)
         self.config_name = os.path.join(folder, self.name + ".conf")
+        self.own_program = None  # else the one that was built
         self.process = None
         self.ports = []
         self.pids = []           # workers that must stay
@@ -156,7 +158,7 @@ class Server:
     # -- its life --
 
     def command(self):
-        found = program("vodd")
+        found = self.own_program or program("vodd")
         words = [found, "-f", "-n", self.instance]
         if self.media is not None:
             self.open_media()
@@ -176,6 +178,25 @@ class Server:
     def addresses(self):
         return [("[%s]:%d" if ":" in host else "%s:%d") % (host, port)
                 for host, port in zip(self.listen, self.ports)]
+
+    def copy_program(self):
+        """One of its own, in place of what stands there."""
+        self.own_program = os.path.join(self.folder, self.name, "vodd")
+        os.makedirs(os.path.dirname(self.own_program), exist_ok=True)
+        self.remove_program()
+        shutil.copyfile(program("vodd"), self.own_program)
+        os.chmod(self.own_program, 0o755)
+
+    def script_program(self, text):
+        self.remove_program()
+        with open(self.own_program, "w") as out:
+            out.write("#!/bin/sh\n" + text + "\n")
+        os.chmod(self.own_program, 0o755)
+
+    def remove_program(self):
+        """Not written over: it runs."""
+        if os.path.exists(self.own_program):
+            os.unlink(self.own_program)
 
     def write_config(self):
         """One of its own, though empty: not what this machine has."""
@@ -319,8 +340,7 @@ class Server:
                 pass
         self.process, self.orphans = None, []
         for left in ("/dev/shm/vodd." + self.instance,
-                     "/run/vodd/%s.pid" % self.instance,
-                     "/run/vodd/%s.status" % self.instance):
+                     *glob.glob("/run/vodd/%s.*" % self.instance)):
             try:
                 os.unlink(left)
             except OSError:
@@ -329,9 +349,9 @@ class Server:
     # -- looking at it --
 
     def worker_pids(self):
-        if self.process is None:
-            return []
-        return [pid for pid in children(self.process.pid)
+        pids = self.orphans if self.process is None else children(
+            self.process.pid)
+        return [pid for pid in pids
                 if state_of(pid) not in (None, "Z")]
 
     def crashed(self):
