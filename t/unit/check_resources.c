@@ -40,6 +40,7 @@ open_two_lanes(void)
 	strcpy(config.media_root, "/");
 	config.workers = 2;
 	LISTEN("127.0.0.1:0", "127.0.0.2:0");
+	resources_init(&resources, NULL);
 	ck_assert_msg(
 	    resources_open(&config, 2, &resources, error) == 0, "%s", error);
 }
@@ -136,7 +137,9 @@ END_TEST
 START_TEST(a_lane_suits_as_long_as_its_sessions_would)
 {
 	struct resources_shared before;
-	unsigned port = resources.lanes[0].pairs[0].port;
+	/* IPv4, and where there is, IPv6. */
+	unsigned port = MAX_OF(resources.lanes[0].pairs[0].port,
+	    resources.lanes[0].pairs[1].port);
 
 	ck_assert(resources_lane_suits(&resources, 0, &config));
 	config.rtp_ports = (struct settings_range){ 2, (uint16_t)(port + 1) };
