@@ -23,6 +23,7 @@
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 #define MINUTE_US (60 * US_PER_SECOND)
+#define HOUR_US (60 * MINUTE_US)
 #define TBIT UINT64_C(1000000000000)
 
 static const char *const log_levels[] = { "error", "warning", "info", "debug",
@@ -85,7 +86,7 @@ const struct settings_row config_rows[] = {
 	    0, 10 * MINUTE_US, NULL,
 	    "A server that drains takes new sessions for so long yet."),
 	ROW("drain_timeout", SETTINGS_TIME, drain_timeout_us, "60 s",
-	    0, 24 * 60 * MINUTE_US, NULL,
+	    0, 24 * HOUR_US, NULL,
 	    "Sessions left so long after SIGQUIT are ended."),
 	ROW("send_ahead", SETTINGS_TIME, send_ahead_us, "50 ms",
 	    0, 2 * US_PER_SECOND, NULL,

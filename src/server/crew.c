@@ -408,13 +408,14 @@ fork_again(void *context, uint64_t now_us)
 static uint64_t
 successor_delay_us(struct crew_lane *lane, uint64_t now_us)
 {
-	uint64_t *oldest;
+	uint64_t *oldest, delay_us;
 	bool often;
 
-	if (!lane->worker->ready)
-		return MIN_OF(
-		    EARLY_DELAY_US << MIN_OF(lane->early_deaths++, 6u),
-		    EARLY_DELAY_MAX_US);
+	if (!lane->worker->ready) {
+		delay_us = EARLY_DELAY_US << MIN_OF(lane->early_deaths, 6u);
+		lane->early_deaths++;
+		return MIN_OF(delay_us, EARLY_DELAY_MAX_US);
+	}
 	if (lane->worker->told_to_end)
 		return 0;
 	oldest = &lane->deaths_us[lane->death_at];

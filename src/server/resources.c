@@ -19,7 +19,7 @@
 /* Logs, epoll, timers, the table, standard streams, and some to spare. */
 #define CONNECTIONS_MAX 1000000 /* as max_connections */
 #define OTHER_DESCRIPTORS 128
-#define LANE_DESCRIPTORS 7 /* of the master */
+#define LANE_DESCRIPTORS UINT64_C(7) /* of the master */
 
 /* --- sizes ------------------------------------------------------------------
  */
@@ -92,7 +92,7 @@ resources_descriptors(const struct config *config)
 	 * the door and the media root, and twice as many lanes while old ones
 	 * close. */
 	uint64_t master = config_connections(config) +
-			  2 * LANE_DESCRIPTORS * (uint64_t)config_lanes(config);
+			  LANE_DESCRIPTORS * 2 * config_lanes(config);
 
 	return MAX_OF(master, worker_descriptors(config)) + OTHER_DESCRIPTORS;
 }
@@ -213,7 +213,8 @@ overlap_hint(const struct resources_shared *now,
 static bool
 same_address(const union sock_address *a, const union sock_address *b)
 {
-	return memcmp(a, b, sizeof(*a)) == 0;
+	return a->family == b->family && sock_address_same_host(a, b) &&
+	       sock_address_port(a) == sock_address_port(b);
 }
 
 /* One of NOW that stands for ADDRESS and that OUT has not taken yet. */

@@ -88,7 +88,7 @@ read_task(pid_t pid, const char *tid, const char *name,
 }
 
 /* "PID (NAME) STATE", and NAME may hold anything (proc(5)). */
-static char
+static int
 read_state(pid_t pid, const char *tid)
 {
 	char text[FILE_TEXT_MAX];
