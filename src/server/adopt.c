@@ -146,13 +146,18 @@ adopt_lane(struct lane *lane, struct adopt_given *given, bool fault)
 	release_sessions(lane);
 	titles_release_others(lane->titles);
 	count_present(lane);
-	for (uint32_t record = 0; record < lane->connection_slots; record++)
-		if (lane->connections[record] != NULL)
-			connection_go_on(lane->connections[record]);
 	if (adopted + lost > 0)
 		log_info("worker",
 		    "adopted lane=%" PRIu32 " connections=%" PRIu32
 		    " sessions=%" PRIu32 " lost=%" PRIu32 " ms=%.1f",
 		    lane->number, adopted, count_sessions(lane), lost,
 		    (double)(clock_monotonic_us() - began_us) / 1000);
+}
+
+void
+adopt_go_on(struct lane *lane)
+{
+	for (uint32_t record = 0; record < lane->connection_slots; record++)
+		if (lane->connections[record] != NULL)
+			connection_go_on(lane->connections[record]);
 }

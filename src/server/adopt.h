@@ -20,5 +20,10 @@ struct adopt_given {
  * is ended.  FAULT: the predecessor died of his own.
  */
 void adopt_lane(struct lane *lane, struct adopt_given *given, bool fault);
+/*
+ * Requests that wait are read, media is due.  The worker is ready by then: what
+ * brings him down now is not his birth.
+ */
+void adopt_go_on(struct lane *lane);
 
 #endif

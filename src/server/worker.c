@@ -649,6 +649,7 @@ serve(struct worker *worker, bool fault)
 		return error;
 	/* A master who has died just now is noticed where he is listened to. */
 	(void)fdstore_send(lane->channel, &ready, -1);
+	adopt_go_on(lane);
 	return 0;
 }
 

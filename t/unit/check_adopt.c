@@ -112,6 +112,7 @@ come_after(bool fault)
 			stored[i].fd == -1 ? -1 : dup(stored[i].fd) };
 	ck_assert_int_eq(table_lane_open(test.lane.table, 0), 0);
 	adopt_lane(&test.lane, given, fault);
+	adopt_go_on(&test.lane);
 }
 
 static void
