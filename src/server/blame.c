@@ -14,6 +14,9 @@
 #include "base/log.h"
 #include "media/reader.h"
 
+/* A mark that names no record that there is. */
+#define OF_NOTHING UINT64_MAX
+
 /* The handler's one argument; a process has one lane. */
 static struct lane *faulting_lane;
 
@@ -22,9 +25,10 @@ fault(int number)
 {
 	uint64_t mark;
 
+	/* The loop goes on to mark what it works on, until all threads end. */
 	if (reader_thread_mark(&mark))
 		table_counter_set(faulting_lane->table, faulting_lane->number,
-		    TABLE_BLAME, mark);
+		    TABLE_FAULT, mark != 0 ? mark : OF_NOTHING);
 	/* Whoever sent it, it ends the process when we return. */
 	signal(number, SIG_DFL);
 	(void)syscall(SYS_tgkill, getpid(), gettid(), number);
@@ -85,14 +89,25 @@ charge_title(struct lane *lane, uint32_t record)
 	return view.blame > BLAME_FORGIVEN;
 }
 
+static uint64_t
+last_mark(const struct lane *lane)
+{
+	uint64_t mark = table_counter(lane->table, lane->number, TABLE_FAULT);
+
+	return mark != 0
+		   ? mark
+		   : table_counter(lane->table, lane->number, TABLE_BLAME);
+}
+
 void
 blame_judge(struct lane *lane, bool fault)
 {
-	uint64_t mark = table_counter(lane->table, lane->number, TABLE_BLAME);
+	uint64_t mark = last_mark(lane);
 	uint32_t connection = table_mark_connection(mark);
 	uint32_t title = table_mark_title(mark);
 
 	lane->ended_title = TABLE_NONE;
+	table_counter_set(lane->table, lane->number, TABLE_FAULT, 0);
 	blame_nobody(lane);
 	if (!fault)
 		return;

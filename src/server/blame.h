@@ -5,9 +5,9 @@
  *
  * The lane's block holds a mark (TABLE_BLAME): before a request is parsed,
  * answered, or a title's packets are taken it names them.  Reader threads have
- * marks of their own (media/reader.h); when one of them faults, its mark takes
- * the place of the lane's.  A successor that hears that his predecessor died of
- * his own fault judges by the mark.
+ * marks of their own (media/reader.h); when one of them faults, its mark counts
+ * (TABLE_FAULT).  A successor that hears that his predecessor died of his own
+ * fault judges by the mark.
  */
 #ifndef SERVER_BLAME_H
 #define SERVER_BLAME_H

@@ -162,6 +162,8 @@ enum table_counter {
 	/* What is being worked on, table_mark(); 0: nothing that could be
 	 * blamed. */
 	TABLE_BLAME,
+	/* The same of a reader thread that died of its own fault; else 0. */
+	TABLE_FAULT,
 	TABLE_CONNECTIONS, /* open now */
 	TABLE_SESSIONS, /* records used now */
 	TABLE_COMMITTED_BPS, /* sum over playing and paused sessions */
