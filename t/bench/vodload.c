@@ -461,12 +461,13 @@ print_gaps(const struct load *load, size_t missing)
 		histogram_add(&gaps,
 		    (double)(common->behind_us - common->before_us) / 1000.0);
 	}
-	printf("{\"event\": \"gaps\", \"sessions\": %ju, \"missing\": %zu, "
+	printf("{\"event\": \"gaps\", \"mark_us\": %ju, \"sessions\": %ju, "
+	       "\"missing\": %zu, "
 	       "\"gap_p50_ms\": %.1f, \"gap_p99_ms\": %.1f, "
 	       "\"gap_max_ms\": %.1f, \"last_ms\": %.1f}\n",
-	    (uintmax_t)gaps.total, missing, histogram_ms(&gaps, 0.5),
-	    histogram_ms(&gaps, 0.99), histogram_ms(&gaps, 1),
-	    (double)(last_us - load->mark_us) / 1000.0);
+	    (uintmax_t)load->mark_us, (uintmax_t)gaps.total, missing,
+	    histogram_ms(&gaps, 0.5), histogram_ms(&gaps, 0.99),
+	    histogram_ms(&gaps, 1), (double)(last_us - load->mark_us) / 1000.0);
 	fflush(stdout);
 }
 
