@@ -18,6 +18,7 @@
 
 #include "base/base.h"
 #include "moment.h"
+#include "neighbours.h"
 
 static struct served served;
 static struct built_list built;
@@ -156,27 +157,104 @@ START_TEST(without_rwf_nowait_all_comes_through_the_readers)
 }
 END_TEST
 
-START_TEST(a_file_cut_short_ends_its_session_alone)
-{
-	struct viewer other;
-	int fd;
+/* --- files that change ---------------------------------------------------- */
 
-	serve_from(getenv("builddir"));
-	served_copy(&served, "lecture.wmv", "other.wmv");
-	viewer_open(&other, &served, "other.wmv", VIEWER_UDP);
-	viewer_setup(&other, 1, 0);
-	viewer_ask(&other, "PLAY", 0, "Speed: 4\r\n", 200);
-	play(_i == 0 ? VIEWER_UDP : VIEWER_TCP, "Speed: 8\r\n");
-	fd = open_clip(O_WRONLY);
-	ck_assert_int_eq(ftruncate(fd, 300000), 0);
-	close(fd);
-	served_wait_log(&served, "title=\"clip.wmv\"");
-	ck_assert_uint_eq(served_log_lines(&served, "cause=file-"), 1);
-	viewer_take(&other, 0);
-	viewer_take_packets(&other, 20);
-	viewer_close(&other);
+static const enum viewer_transport transports[] = { VIEWER_UDP, VIEWER_TCP };
+
+static void
+change(const char *name, const char *what)
+{
+	char path[2 * PATH_MAX], from[2 * PATH_MAX];
+	int result = -1;
+
+	snprintf(path, sizeof(path), "%s/%s", served.folder, name);
+	snprintf(from, sizeof(from), "%s/new", served.folder);
+	if (strcmp(what, "cut") == 0) {
+		result = truncate(path, 300000);
+	} else if (strcmp(what, "deleted") == 0) {
+		result = unlink(path);
+	} else if (strcmp(what, "replaced") == 0) {
+		served_copy(&served, "lecture.wmv", "new");
+		result = rename(from, path);
+	}
+	ck_assert_int_eq(result, 0);
+}
+
+static void
+watch_quickly(
+    const char *name, enum viewer_transport transport, const char *range)
+{
+	served_copy(&served, "sample.wmv", name);
+	viewer_open(&viewer, &served, name, transport);
+	viewer_setup(&viewer, 1, 0);
+	viewer_setup(&viewer, 2, 0);
+	viewer_ask(&viewer, "PLAY", 0, range, 200);
+	neighbours_pass(&viewer, 200);
+}
+
+/* Only the neighbours are left. */
+static bool
+has_ended(void *context)
+{
+	(void)context;
+	return table_counter(served.table, 0, TABLE_SESSIONS) == 2;
+}
+
+static unsigned cut; /* sessions whose files were */
+
+/* All of the file that it had open comes, byte for byte, to its end. */
+static void
+expect_to_go_on(const char *what, enum viewer_transport transport)
+{
+	struct moment moment;
+
+	watch_quickly("gone.wmv", transport, "Range: npt=6-\r\nSpeed: 8\r\n");
+	moment_read(&viewer, &moment);
+	moment_build(&served, &moment, BUILT_MAX, &built);
+	ck_assert_uint_gt(built.count, 300);
+	ck_assert_uint_lt(built.count, BUILT_MAX);
+	change("gone.wmv", what);
+	neighbours_pass_until_silent(&viewer);
+	moment_expect(&viewer, &moment, &built);
+	ck_assert_uint_eq(served_log_lines(&served, "cause=file-"), cut);
 	viewer_close(&viewer);
+}
+
+static void
+expect_to_end(enum viewer_transport transport)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "cut%u.wmv", cut++);
+	watch_quickly(name, transport, "Speed: 8\r\n");
+	change(name, "cut");
+	neighbours_pass_until(has_ended, NULL);
+	served_wait_log(&served, name);
+	ck_assert_uint_eq(served_log_lines(&served, "cause=file-changed"), cut);
+	viewer_close(&viewer);
+}
+
+/* Beside two who watch another title from the same file system. */
+static void
+expect_changes_to_cost_nobody_else(const char *where, int from, int to)
+{
+	served_copy(&served, "sample.wmv", "good.wmv");
+	neighbours_begin(&served, "good.wmv");
+	for (int i = from; i < to; i++) {
+		expect_to_go_on("deleted", transports[i]);
+		expect_to_go_on("replaced", transports[1 - i]);
+		expect_to_end(transports[i]);
+	}
+	neighbours_expect_punctual(where, 0);
+	neighbours_end();
 	served_end(&served);
+}
+
+START_TEST(files_that_change_cost_their_viewers_alone)
+{
+	serve_from(getenv("builddir"));
+	expect_changes_to_cost_nobody_else(
+	    knows_nowait() ? "a disk with RWF_NOWAIT" : "builddir", _i, _i + 1);
 }
 END_TEST
 
@@ -221,7 +299,7 @@ START_TEST(containers_are_served_from_too)
 		expect_both_transports(false);
 		if (!knows_nowait())
 			ck_assert_uint_gt(cold_reads(), 0);
-		served_end(&served);
+		expect_changes_to_cost_nobody_else(kinds[_i], 0, 2);
 		/* Nothing is left for those outside but the folder. */
 		(void)umount2(where, MNT_DETACH);
 		(void)umount2(where, MNT_DETACH);
@@ -250,7 +328,7 @@ main(int argc, char **argv)
 		    rules, without_rwf_nowait_all_comes_through_the_readers);
 	}
 	tcase_add_loop_test(
-	    rules, a_file_cut_short_ends_its_session_alone, slow, slow + 1);
+	    rules, files_that_change_cost_their_viewers_alone, slow, slow + 1);
 	suite_add_tcase(suite, rules);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -5,8 +5,10 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,6 +104,50 @@ cease_to(const char *what, const char *name)
 	served_remove(&served, order);
 }
 
+/* --- a disk -----------------------------------------------------------------
+ */
+
+/* What hangs, or fails; and the file whose name orders it to. */
+static const char *bad_title, *bad_file;
+
+/*
+ * A file system that has RWF_NOWAIT, on a disk that is a file of stallfs: with
+ * bad.wmv, as MOUNTPOINT/disk.  False: this machine cannot, or we may not.
+ */
+static bool
+run(const char *command)
+{
+	setenv("FOLDER", served.folder, 1);
+	setenv("MOUNTPOINT", mountpoint, 1);
+	return system(command) == 0;
+}
+
+static bool
+make_disk(void)
+{
+	return unshare(CLONE_NEWNS) == 0 &&
+	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       run("cd $FOLDER && mkdir disk image && mv bad.wmv image && "
+		   "mkfs.ext4 -q -O ^has_journal -d image disk.img 4M "
+		   "2>/dev/null && rm -r image") &&
+	       mount_stallfs(served.folder) &&
+	       run("mount -o loop,ro $MOUNTPOINT/disk.img $MOUNTPOINT/disk "
+		   "2>/dev/null");
+}
+
+/* Nothing of it is in the page cache. */
+static void
+make_cold(void)
+{
+	char path[2 * PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", served.files, bad_title);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_eq(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	close(fd);
+}
+
 /* --- viewers -------------------------------------------------------------- */
 
 #define VIEWERS_MAX 8
@@ -143,18 +189,31 @@ pass_until_counter_is(enum table_counter which, uint64_t value)
 }
 
 static void
-begin(void)
+make_files(void)
 {
-	static const char *const settings[] = { "max_speed=16", NULL };
-
 	served_folder(&served, NULL);
 	served_copy(&served, "sample.wmv", "bad.wmv");
 	served_copy(&served, "sample.wmv", "good.wmv");
 	served_copy(&served, "sample.wmv", "other.wmv");
-	ck_assert(mount_stallfs(served.folder));
-	strcpy(served.files, served.folder);
+}
+
+static void
+serve(void)
+{
+	static const char *const settings[] = { "max_speed=16", NULL };
+
 	served_start(&served, mountpoint, settings);
 	neighbours_begin(&served, "good.wmv");
+}
+
+static void
+begin(void)
+{
+	make_files();
+	ck_assert(mount_stallfs(served.folder));
+	bad_title = bad_file = "bad.wmv";
+	strcpy(served.files, served.folder);
+	serve();
 }
 
 static void
@@ -165,28 +224,97 @@ end(void)
 	unmount_stallfs();
 }
 
+/* False: it cannot be had here. */
+static bool
+begin_on_disk(void)
+{
+	make_files();
+	if (!make_disk()) {
+		puts("stall: no disk can be made here");
+		return false;
+	}
+	bad_title = "disk/bad.wmv";
+	bad_file = "disk.img";
+	strcpy(served.files, mountpoint);
+	serve();
+	return true;
+}
+
+static void
+end_on_disk(void)
+{
+	neighbours_end();
+	served_stop_within(&served, SERVED_PATIENCE_MS);
+	ck_assert(run("umount $MOUNTPOINT/disk && rmdir $FOLDER/disk"));
+	served_end(&served);
+	unmount_stallfs();
+}
+
 /* --- rules ---------------------------------------------------------------- */
 
 static const enum viewer_transport transports[] = { VIEWER_UDP, VIEWER_TCP };
 static struct built_list built;
 
-START_TEST(one_title_that_hangs_waits_alone_and_goes_on)
+static void
+hang_and_go_on(const char *what, enum viewer_transport transport)
 {
-	struct moment moment;
+	struct moment moment, later;
 
-	watch(&bad[0], "bad.wmv", transports[_i], "Speed: 8\r\n");
+	watch(&bad[0], bad_title, transport, "Speed: 8\r\n");
 	neighbours_pass(&bad[0], 200);
-	begin_to("stall", "bad.wmv");
+	moment_read(&bad[0], &moment);
+	moment_build(&served, &moment, 600, &built);
+	make_cold();
+	begin_to("stall", bad_file);
 	neighbours_pass_until_silent(&bad[0]);
 	neighbours_pass(&bad[0], 1000);
-	moment_read(&bad[0], &moment);
-	ck_assert_int_eq(moment.hot.session_state, TABLE_SESSION_PLAYING);
-	moment_build(&served, &moment, 200, &built);
-	cease_to("stall", "bad.wmv");
+	moment_read(&bad[0], &later);
+	ck_assert_int_eq(later.hot.session_state, TABLE_SESSION_PLAYING);
+	ck_assert_uint_lt(later.hot.packet + 50, later.hot.end_packet);
+	cease_to("stall", bad_file);
 	moment_expect(&bad[0], &moment, &built);
 	neighbours_pass(&bad[0], 200);
 	viewer_close(&bad[0]);
-	neighbours_expect_punctual(__func__, 0);
+	neighbours_expect_punctual(what, 0);
+}
+
+START_TEST(one_title_that_hangs_waits_alone_and_goes_on)
+{
+	hang_and_go_on(__func__, transports[_i]);
+}
+END_TEST
+
+static void
+fail_and_end(const char *what, enum viewer_transport transport)
+{
+	watch(&bad[0], bad_title, transport, "Speed: 8\r\n");
+	neighbours_pass(&bad[0], 100);
+	make_cold();
+	begin_to("error", bad_file);
+	pass_until_counter_is(TABLE_SESSIONS, 2);
+	served_wait_log(&served, "cause=file-unreadable");
+	ck_assert_uint_eq(
+	    served_log_lines(&served, "cause=file-unreadable"), 1);
+	neighbours_pass(NULL, 300);
+	neighbours_expect_punctual(what, 0);
+	viewer_close(&bad[0]);
+}
+
+START_TEST(a_read_that_fails_ends_the_session_alone)
+{
+	fail_and_end(__func__, transports[_i]);
+}
+END_TEST
+
+/* The same where what is cached needs no reader, and what isn't does. */
+START_TEST(a_disk_that_hangs_or_fails_costs_its_viewers_alone)
+{
+	if (!begin_on_disk())
+		return;
+	hang_and_go_on("a disk that hangs", transports[_i]);
+	fail_and_end("a disk that fails", transports[1 - _i]);
+	cease_to("error", bad_file);
+	end_on_disk();
 }
 END_TEST
 
@@ -340,21 +468,6 @@ START_TEST(sessions_that_wait_for_a_read_can_be_ended)
 }
 END_TEST
 
-START_TEST(a_read_that_fails_ends_the_session_alone)
-{
-	watch(&bad[0], "bad.wmv", transports[_i], "Speed: 8\r\n");
-	neighbours_pass(&bad[0], 100);
-	begin_to("error", "bad.wmv");
-	pass_until_counter_is(TABLE_SESSIONS, 2);
-	served_wait_log(&served, "cause=file-unreadable");
-	ck_assert_uint_eq(
-	    served_log_lines(&served, "cause=file-unreadable"), 1);
-	neighbours_pass(NULL, 300);
-	neighbours_expect_punctual(__func__, 0);
-	viewer_close(&bad[0]);
-}
-END_TEST
-
 START_TEST(a_file_cut_short_ends_the_session_alone)
 {
 	char path[PATH_MAX];
@@ -415,13 +528,52 @@ can_mount(void)
 	return result;
 }
 
+/* Short ones for each make check, with SLOW the others and what is the same
+ * over TCP. */
+static TCase *
+file_system_tests(int slow)
+{
+	TCase *rules = tcase_create("a file system that hangs");
+
+	tcase_add_checked_fixture(rules, begin, end);
+	tcase_set_timeout(rules, 60);
+	tcase_add_loop_test(rules, one_title_that_hangs_waits_alone_and_goes_on,
+	    slow, slow + 1);
+	tcase_add_loop_test(
+	    rules, a_read_that_fails_ends_the_session_alone, slow, slow + 1);
+	if (!slow) {
+		tcase_add_test(rules, the_server_ends_while_reads_hang);
+		return rules;
+	}
+	tcase_add_loop_test(
+	    rules, a_file_cut_short_ends_the_session_alone, 0, 2);
+	tcase_add_test(
+	    rules, many_viewers_of_what_hangs_leave_readers_for_others);
+	tcase_add_test(rules, many_titles_that_hang_leave_readers_for_others);
+	tcase_add_loop_test(rules,
+	    a_worker_dies_while_a_read_hangs_and_all_sessions_go_on, 0, 2);
+	tcase_add_test(rules, sessions_that_wait_for_a_read_can_be_ended);
+	tcase_add_test(rules, a_title_whose_file_system_hangs_is_closed_aside);
+	return rules;
+}
+
+static TCase *
+disk_tests(int slow)
+{
+	TCase *rules = tcase_create("a disk that does");
+
+	tcase_set_timeout(rules, 60);
+	tcase_add_loop_test(rules,
+	    a_disk_that_hangs_or_fails_costs_its_viewers_alone, slow, slow + 1);
+	return rules;
+}
+
 int
 main(int argc, char **argv)
 {
-	TCase *rules;
+	int failed, slow = argc > 1 && strcmp(argv[1], "slow") == 0;
 	Suite *suite;
 	SRunner *runner;
-	int failed, slow;
 
 	if (mkdtemp(mountpoint) == NULL || chmod(mountpoint, 0755) != 0)
 		return 1;
@@ -431,34 +583,8 @@ main(int argc, char **argv)
 		return SKIPPED;
 	}
 	suite = suite_create("stall");
-	rules = tcase_create("a file system that hangs");
-	tcase_add_checked_fixture(rules, begin, end);
-	tcase_set_timeout(rules, 60);
-	/* Short ones for each make check, with "slow" the others and what is
-	 * the same over TCP. */
-	slow = argc > 1 && strcmp(argv[1], "slow") == 0;
-	tcase_add_loop_test(rules, one_title_that_hangs_waits_alone_and_goes_on,
-	    slow, slow + 1);
-	tcase_add_loop_test(
-	    rules, a_read_that_fails_ends_the_session_alone, slow, slow + 1);
-	if (slow) {
-		tcase_add_loop_test(
-		    rules, a_file_cut_short_ends_the_session_alone, 0, 2);
-		tcase_add_test(
-		    rules, many_viewers_of_what_hangs_leave_readers_for_others);
-		tcase_add_test(
-		    rules, many_titles_that_hang_leave_readers_for_others);
-		tcase_add_loop_test(rules,
-		    a_worker_dies_while_a_read_hangs_and_all_sessions_go_on, 0,
-		    2);
-		tcase_add_test(
-		    rules, sessions_that_wait_for_a_read_can_be_ended);
-		tcase_add_test(
-		    rules, a_title_whose_file_system_hangs_is_closed_aside);
-	} else {
-		tcase_add_test(rules, the_server_ends_while_reads_hang);
-	}
-	suite_add_tcase(suite, rules);
+	suite_add_tcase(suite, file_system_tests(slow));
+	suite_add_tcase(suite, disk_tests(slow));
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
