@@ -294,13 +294,15 @@ handle_outcome(struct session *session, enum sender_outcome outcome)
 		[SENDER_BROKEN] = SESSION_CONNECTION_CLOSED,
 	};
 
-	if (outcome == SENDER_BYE)
+	if (outcome == SENDER_BYE) {
 		connection_say_bye(session);
-	else if (outcome == SENDER_BROKEN ||
-		 session->cold.transport == TABLE_TCP)
+	} else if (outcome == SENDER_BROKEN ||
+		   session->cold.transport == TABLE_TCP) {
 		connection_close(connection_of(session), causes[outcome]);
-	else
+	} else {
+		session_bye_udp(session); /* else the viewer would wait */
 		connection_end_session(session, causes[outcome]);
+	}
 }
 
 static void
