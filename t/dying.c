@@ -112,6 +112,21 @@ leave(enum dying_call call, uint32_t nth)
 	errno = error;
 }
 
+/* The machine has too little of something. */
+static bool
+is_short(enum dying_call call)
+{
+	int error = plan != NULL && in_loop && plan->short_call == call
+			? plan->short_error
+			: 0;
+
+	if (error == 0)
+		return false;
+	plan->short_calls++;
+	errno = error;
+	return true;
+}
+
 /* A reader thread may be the one. */
 static void
 have_fault(enum dying_fault fault)
@@ -229,6 +244,8 @@ WRAPPED(
 	int how = death_at(DYING_sendmmsg, nth, DYING_WITHIN);
 	int result = 0;
 
+	if (is_short(DYING_sendmmsg))
+		return -1;
 	if (how == 0 || count > 1)
 		result = __real_sendmmsg(
 		    fd, messages, how != 0 ? count / 2 : count, flags);
@@ -244,7 +261,9 @@ WRAPPED(
     int, accept4, int fd, struct sockaddr *peer, socklen_t *length, int flags)
 {
 	uint32_t nth = enter(DYING_accept4);
-	int result = __real_accept4(fd, peer, length, flags);
+	int result = is_short(DYING_accept4)
+			 ? -1
+			 : __real_accept4(fd, peer, length, flags);
 
 	if (result != -1)
 		unstored++;

@@ -84,6 +84,10 @@ struct dying_plan {
 	 * the master.  Nobody can adopt them.
 	 */
 	_Atomic uint32_t lost_connections;
+	/* What fails, DYING_accept4 or DYING_sendmmsg, and how; 0: nothing. */
+	uint32_t short_call;
+	_Atomic int32_t short_error;
+	_Atomic uint32_t short_calls; /* that failed */
 	uint32_t fault; /* enum dying_fault */
 	int32_t fault_signal; /* 0: hangs */
 	_Atomic uint32_t faults_left, faults;
