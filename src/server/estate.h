@@ -21,7 +21,10 @@
 #include "base/sock.h"
 #include "table/table.h"
 
-/* Another number: nobody but its writer can read it. */
+/*
+ * Another number: nobody but its writer can read it.  It stands for what is
+ * said on a channel (fdstore.h), too, but not for the table.
+ */
 #define ESTATE_VERSION 1
 
 enum estate_lane_state { /* bits */

@@ -318,11 +318,18 @@ take_media_root(struct estate *estate, const struct config *config,
 }
 
 void
+heir_take_shared(struct estate *estate, const struct config *config,
+    struct resources_shared *out)
+{
+	take_media_root(estate, config, out);
+	take_listeners(estate, config, out);
+}
+
+void
 heir_take_resources(
     struct estate *estate, const struct config *config, struct resources *out)
 {
-	take_media_root(estate, config, &out->shared);
-	take_listeners(estate, config, &out->shared);
+	heir_take_shared(estate, config, &out->shared);
 	for (size_t i = 0; i < TABLE_LANES_MAX; i++) {
 		struct estate_lane *from = &estate->lanes[i];
 		struct resources_lane *lane = &out->lanes[i];

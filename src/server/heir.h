@@ -31,9 +31,12 @@ int heir_collect(
 unsigned heir_dismiss(struct estate *estate, const char *why);
 
 /*
- * The descriptors of listeners and lanes, from ESTATE into the empty OUT, which
- * owns them then.  CONFIG tells what the listeners had been asked for.
+ * The descriptors of listeners, media root and lanes, from ESTATE into the
+ * empty OUT, which owns them then.  CONFIG tells what the listeners had been
+ * asked for.
  */
+void heir_take_shared(struct estate *estate, const struct config *config,
+    struct resources_shared *out);
 void heir_take_resources(
     struct estate *estate, const struct config *config, struct resources *out);
 /*

@@ -477,7 +477,7 @@ run_upgrade_check(const struct config *config)
 
 	if (privileges_find(config->user, config->group, &privileges, warning,
 		error) == 0 &&
-	    upgrade_answer(error) == 0)
+	    upgrade_answer(config, error) == 0)
 		return 0;
 	fprintf(stderr, "vodd: %s\n", error);
 	return 1;

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "server/crew.h"
+#include "server/former.h"
 #include "server/heir.h"
 #include "server/notify.h"
 #include "server/process.h"
@@ -54,6 +55,7 @@ struct master {
 	struct reload *reload;
 	struct upgrade *upgrade;
 	struct estate estate; /* what a predecessor left */
+	struct former *former; /* its workers, if nobody can go on for them */
 	bool has_predecessor, was_draining;
 	bool reload_again, upgrade_again;
 	struct master_drain {
@@ -143,7 +145,8 @@ stop_late(void *context, uint64_t now_us)
 static void
 end_when_alone(struct master *master)
 {
-	if (master->state == MASTER_STOPPING && crew_alive(master->crew) == 0)
+	if (master->state == MASTER_STOPPING && crew_alive(master->crew) == 0 &&
+	    (master->result != 0 || former_alive(master->former) == 0))
 		loop_stop(master->loop, master->result);
 }
 
@@ -152,6 +155,8 @@ master_stop(struct master *master, int result, const char *why)
 {
 	if (master->state == MASTER_STOPPING) {
 		crew_kill(master->crew); /* told twice: no more patience */
+		if (master->result == 0)
+			former_kill(master->former);
 		return;
 	}
 	log_info("master", "stopping: %s", why);
@@ -162,6 +167,9 @@ master_stop(struct master *master, int result, const char *why)
 	master_enter(master, MASTER_STOPPING);
 	notify_stopping();
 	crew_stop(master->crew);
+	/* What could not even start ends nobody's sessions. */
+	if (result == 0)
+		former_stop(master->former);
 	loop_timer_set(master->loop, &master->stop,
 	    clock_monotonic_us() + STOP_US, stop_late, master);
 	end_when_alone(master);
@@ -340,7 +348,7 @@ master_reload(struct master *master)
 /* --- upgrade
  * -------------------------------------------------------------------- */
 static int
-leave_estate(void *context, struct estate *out)
+leave_estate(void *context, bool for_good, struct estate *out)
 {
 	struct master *master = context;
 
@@ -350,9 +358,8 @@ leave_estate(void *context, struct estate *out)
 	out->lock = master->birth->instance->lock;
 	out->log = log_descriptor();
 	heir_leave_resources(master->birth->resources, out);
-	/* What the next program reads is what this one was to read again. */
-	if (master->reload_again) {
-		master->reload_again = false;
+	/* The next program reads anew what this one was to read again. */
+	if (for_good && master->reload_again) {
 		master->status.reloads_begun++;
 		publish(master);
 	}
@@ -367,6 +374,13 @@ upgrade_was_refused(void *context, const char *why)
 }
 
 static void
+refuse_upgrade(struct master *master, const char *why)
+{
+	master->status.reloads_begun++;
+	upgrade_was_refused(master, why);
+}
+
+static void
 master_upgrade(struct master *master)
 {
 	if ((master->state != MASTER_SERVING &&
@@ -378,12 +392,35 @@ master_upgrade(struct master *master)
 	else if (reload_is_active(master->reload) ||
 		 upgrade_is_active(master->upgrade))
 		master->upgrade_again = true;
+	else if (former_alive(master->former) > 0)
+		refuse_upgrade(master,
+		    "workers of the last one's table have not ended yet");
 	else
 		begin_upgrade(master);
 }
 
 /* --- what happens
  * ----------------------------------------------------------------- */
+/* The crew serves beside them. */
+static void
+close_former(struct master *master)
+{
+	log_warning("master",
+	    "the session table had another layout: its workers=%u go on with "
+	    "it until their last connection ends",
+	    former_alive(master->former));
+	former_close(master->former);
+	change_has_finished(master, INSTANCE_APPLIED,
+	    "new workers with a session table of another layout; sessions of "
+	    "before end with the old ones");
+}
+
+static void
+former_emptied(void *context)
+{
+	end_when_alone(context);
+}
+
 static void
 crew_event(void *context, uint32_t lane, enum crew_event event, const char *how)
 {
@@ -400,6 +437,8 @@ crew_event(void *context, uint32_t lane, enum crew_event event, const char *how)
 		       config_lanes(&master->terms.config)) {
 		master_enter(master, MASTER_SERVING);
 		say_ready(master);
+		if (master->former != NULL)
+			close_former(master);
 	}
 	if (event == CREW_CLOSED)
 		resources_close_lane(master->birth->resources, lane);
@@ -483,6 +522,7 @@ in_child(void *context)
 	struct master *master = context;
 
 	instance_forget(master->birth->instance);
+	former_in_child(master->former);
 	reload_in_child(master->reload);
 	if (master->ready_pipe != -1)
 		close(master->ready_pipe);
@@ -562,19 +602,25 @@ create_table(struct master *master)
 	return error;
 }
 
+/* A former table's workers may listen there, too. */
 static int
 open_anew(struct master *master)
 {
 	const struct config *config = &master->terms.config;
+	struct resources *resources = master->birth->resources;
+	struct resources_shared now = { .media_root = -1 };
 	char text[SETTINGS_ERROR_MAX];
 	int error;
 
-	error = resources_open(
-	    config, config_lanes(config), master->birth->resources, text);
+	if (master->former != NULL)
+		heir_take_shared(&master->estate, config, &now);
+	error =
+	    resources_open(config, config_lanes(config), &now, resources, text);
 	if (error != 0) {
 		complain(master, "%s", text);
 		return error;
 	}
+	resources_unshare(&now, &resources->shared);
 	return create_table(master);
 }
 
@@ -610,26 +656,37 @@ open_what_was_left(struct master *master)
 
 /* What exec left, or what orphans hold. */
 static int
-find_predecessor(struct master *master)
+find_estate(struct master *master)
 {
 	const struct master_birth *birth = master->birth;
-	struct estate *estate = &master->estate;
-	int error = 0;
+	struct instance_status before;
+	int error;
 
-	if (birth->estate != NULL) {
-		*estate = *birth->estate;
-		master->has_predecessor = true;
-	} else {
+	if (birth->estate == NULL) {
 		error = heir_collect(birth->instance,
-		    master->terms.config.stall_timeout_us, estate);
-		master->has_predecessor = estate_is_alive(estate);
+		    master->terms.config.stall_timeout_us, &master->estate);
+		master->has_predecessor = estate_is_alive(&master->estate);
+		return error;
 	}
+	master->estate = *birth->estate;
+	master->has_predecessor = true;
+	if (instance_read_status(birth->instance, &before) == 0) {
+		master->status.reloads_begun = before.reloads_begun;
+		master->status.generation = before.generation;
+	}
+	return 0;
+}
+
+static int
+find_predecessor(struct master *master)
+{
+	int error = find_estate(master);
+
 	if (error == 0 && master->has_predecessor)
-		error = table_take(estate->table, &master->table);
+		error = table_take(master->estate.table, &master->table);
 	if (error == -EPROTO) {
-		heir_dismiss(estate, "its table has another layout");
 		master->has_predecessor = false;
-		error = 0;
+		error = former_new(&master->estate, &master->former);
 	}
 	if (error != 0)
 		complain(master, "cannot take over: %s", strerror(-error));
@@ -734,11 +791,13 @@ master_open(struct master *master)
 static void
 master_close(struct master *master)
 {
-	bool alive = master->crew != NULL ? crew_alive(master->crew) > 0
-					  : estate_is_alive(&master->estate);
+	bool alive = estate_is_alive(&master->estate) ||
+		     (master->crew != NULL && crew_alive(master->crew) > 0);
 
 	upgrade_free(master->upgrade);
 	reload_free(master->reload);
+	former_close(master->former);
+	former_free(master->former);
 	crew_free(master->crew);
 	loop_free(master->loop);
 	estate_close(&master->estate);
@@ -758,6 +817,8 @@ start_lanes(struct master *master)
 {
 	uint32_t count = config_lanes(&master->terms.config);
 
+	former_begin(master->former, master->loop, former_emptied, master);
+	estate_close(&master->estate);
 	master_enter(master, MASTER_STARTING);
 	for (uint32_t lane = 0; lane < count; lane++)
 		crew_open(master->crew, lane);
@@ -768,14 +829,11 @@ static void
 take_lanes_over(struct master *master)
 {
 	bool by_exec = master->birth->estate != NULL;
-	struct instance_status before;
 
 	crew_inherit(master->crew, &master->estate);
 	estate_close(&master->estate);
 	if (!by_exec)
 		master->status.reloads_begun++;
-	else if (instance_read_status(master->birth->instance, &before) == 0)
-		master->status.reloads_begun = before.reloads_begun;
 	master_enter(master, MASTER_SERVING);
 	if (master->was_draining)
 		master_drain(master); /* its grace begins anew */

@@ -344,6 +344,34 @@ open_pair(const struct config *config, int family, struct sock_pair *pair,
 }
 
 static int
+open_pairs(const struct config *config, struct resources_lane *lane,
+    char error[static SETTINGS_ERROR_MAX])
+{
+	static const int families[2] = { AF_INET, AF_INET6 };
+	int result = 0;
+
+	for (int i = 0; config->udp && result == 0 && i < 2; i++)
+		if (lane->pairs[i].family == 0)
+			result = open_pair(
+			    config, families[i], &lane->pairs[i], error);
+	return result;
+}
+
+int
+resources_try_ports(
+    const struct config *config, char error[static SETTINGS_ERROR_MAX])
+{
+	struct resources tried;
+	int result = 0;
+
+	resources_init(&tried, NULL);
+	for (uint32_t i = 0; result == 0 && i < config_lanes(config); i++)
+		result = open_pairs(config, &tried.lanes[i], error);
+	resources_close(&tried);
+	return result;
+}
+
+static int
 open_door(struct resources *resources, uint32_t lane,
     char error[static SETTINGS_ERROR_MAX])
 {
@@ -366,9 +394,8 @@ int
 resources_open_lane(const struct config *config, uint32_t number,
     struct resources *resources, char error[static SETTINGS_ERROR_MAX])
 {
-	static const int families[2] = { AF_INET, AF_INET6 };
 	struct resources_lane *lane = &resources->lanes[number];
-	int result = 0;
+	int result;
 
 	if (lane->media_root == -1)
 		lane->media_root =
@@ -378,10 +405,7 @@ resources_open_lane(const struct config *config, uint32_t number,
 		    strerror(errno));
 		return -errno;
 	}
-	for (int i = 0; config->udp && result == 0 && i < 2; i++)
-		if (lane->pairs[i].family == 0)
-			result = open_pair(
-			    config, families[i], &lane->pairs[i], error);
+	result = open_pairs(config, lane, error);
 	if (result == 0)
 		result = open_door(resources, number, error);
 	return result;
@@ -476,11 +500,12 @@ resources_init(struct resources *out, const struct instance *instance)
 
 int
 resources_open(const struct config *config, uint32_t count,
-    struct resources *out, char error[static SETTINGS_ERROR_MAX])
+    const struct resources_shared *now, struct resources *out,
+    char error[static SETTINGS_ERROR_MAX])
 {
 	int result;
 
-	result = resources_share(config, NULL, &out->shared, error);
+	result = resources_share(config, now, &out->shared, error);
 	for (uint32_t i = 0; result == 0 && i < count; i++)
 		result = resources_open_lane(config, i, out, error);
 	if (result != 0)

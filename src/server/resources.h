@@ -43,11 +43,17 @@ struct resources { /* owns all descriptors */
 /* Nothing is open; INSTANCE is borrowed. */
 void resources_init(struct resources *out, const struct instance *instance);
 /*
- * The shared part, and the lanes below COUNT, of an initialised OUT.  0, or
- * -errno with ERROR set: a sentence for the person who starts us.
+ * The shared part, with what NOW (or NULL) has of it, and the lanes below
+ * COUNT, of an initialised OUT.  0, or -errno with ERROR set: a sentence for
+ * the person who starts us.
  */
 int resources_open(const struct config *config, uint32_t count,
-    struct resources *out, char error[static SETTINGS_ERROR_MAX]);
+    const struct resources_shared *now, struct resources *out,
+    char error[static SETTINGS_ERROR_MAX]);
+/* Are there UDP ports for all lanes of CONFIG, beside those in use?  As above.
+ */
+int resources_try_ports(
+    const struct config *config, char error[static SETTINGS_ERROR_MAX]);
 /* Doors stay where they are: somebody may wait behind them. */
 void resources_close(struct resources *resources);
 

@@ -18,6 +18,7 @@
 #include "base/base.h"
 #include "base/log.h"
 #include "server/process.h"
+#include "server/resources.h"
 #include "table/table.h"
 
 #define ASK_OPTION "--check-upgrade"
@@ -269,7 +270,8 @@ take_step(void *context, uint64_t now_us)
 	int error;
 
 	estate_init(&estate);
-	error = upgrade->birth.leave(upgrade->birth.context, &estate);
+	error = upgrade->birth.leave(
+	    upgrade->birth.context, upgrade->possible, &estate);
 	if (error == 0)
 		error = upgrade->possible ? go(upgrade, &estate)
 					  : ask(upgrade, &estate);
@@ -358,18 +360,17 @@ estate_descriptor(void)
 	return fd;
 }
 
+/* Workers with a table that we cannot read end in time, beside ours. */
 static int
-check_table(int fd, char error[static SETTINGS_ERROR_MAX])
+check_table(
+    const struct config *config, int fd, char error[static SETTINGS_ERROR_MAX])
 {
 	struct table *table;
 	int result = table_take(fd, &table);
 
 	if (result == -EPROTO)
-		snprintf(error, SETTINGS_ERROR_MAX,
-		    "its session table has another layout (this one reads %d): "
-		    "sessions cannot be taken over, a restart is needed",
-		    TABLE_LAYOUT);
-	else if (result != 0)
+		return resources_try_ports(config, error);
+	if (result != 0)
 		snprintf(error, SETTINGS_ERROR_MAX, "session table: %s",
 		    strerror(-result));
 	else
@@ -378,7 +379,8 @@ check_table(int fd, char error[static SETTINGS_ERROR_MAX])
 }
 
 int
-upgrade_answer(char error[static SETTINGS_ERROR_MAX])
+upgrade_answer(
+    const struct config *config, char error[static SETTINGS_ERROR_MAX])
 {
 	struct estate estate;
 	int fd = estate_descriptor(), result;
@@ -391,7 +393,7 @@ upgrade_answer(char error[static SETTINGS_ERROR_MAX])
 		    estate.fault != NULL ? estate.fault : strerror(-result));
 		return result;
 	}
-	if ((result = check_table(estate.table, error)) != 0)
+	if ((result = check_table(config, estate.table, error)) != 0)
 		return result;
 	fputs(POSSIBLE, stdout);
 	return fflush(stdout) == 0 ? 0 : -EIO;

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "base/loop.h"
+#include "server/config.h"
 #include "server/estate.h"
 
 /* How this program was started. */
@@ -30,9 +31,11 @@ void upgrade_remember(char *const *arguments, struct upgrade_origin *out);
 struct upgrade_birth { /* all borrowed until upgrade_free() */
 	struct loop *loop;
 	const struct upgrade_origin *origin;
-	/* All that there is, into an initialised OUT.  -EAGAIN: not just now.
+	/*
+	 * All that there is, into an initialised OUT; when it is FOR_GOOD, exec
+	 * follows at once.  -EAGAIN: not just now.
 	 */
-	int (*leave)(void *context, struct estate *out);
+	int (*leave)(void *context, bool for_good, struct estate *out);
 	/* Everything is as before; WHY is one line. */
 	void (*refused)(void *context, const char *why);
 	void *context;
@@ -54,10 +57,12 @@ void upgrade_stop(struct upgrade *upgrade); /* REFUSED is not called */
 /* Is it only asked?  Takes the word out of ARGUMENTS. */
 bool upgrade_is_asked(int *count, char **arguments);
 /*
- * The answer of one whose configuration is right: can it read what it would
- * get?  0; else -errno with ERROR set.
+ * The answer of one whose CONFIG is right: can it read what it would get, or,
+ * where its table has another layout, serve beside it?  0; else -errno with
+ * ERROR set.
  */
-int upgrade_answer(char error[static SETTINGS_ERROR_MAX]);
+int upgrade_answer(
+    const struct config *config, char error[static SETTINGS_ERROR_MAX]);
 /*
  * What the old program left, once, into an initialised OUT.  1; 0: nobody left
  * anything; -errno: OUT->fault.

@@ -686,7 +686,7 @@ class Play:
         elif words[0] == "by-file":
             made.by_file = True
         elif words[0] == "program":
-            made.copy_program()
+            made.copy_program(*words[1:])
         elif words[0] == "argument":
             made.arguments += words[1:]
         elif words[0] == "log-disk":
