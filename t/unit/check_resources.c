@@ -42,7 +42,7 @@ open_two_lanes(void)
 	LISTEN("127.0.0.1:0", "127.0.0.2:0");
 	resources_init(&resources, NULL);
 	ck_assert_msg(
-	    resources_open(&config, 2, &resources, error) == 0, "%s", error);
+	    resources_open(&config, 2, NULL, &resources, error) == 0, "%s", error);
 }
 
 static void
