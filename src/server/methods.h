@@ -9,9 +9,9 @@
 #include "server/exchange.h"
 
 /*
- * True: the reply stands in exchange->reply.  False: nothing has happened; it is
- * another's to answer (exchange->joins, exchange->elsewhere), or the answer must
- * wait, and exchange->waiter will be called.
+ * True: the reply stands in exchange->reply.  False: nothing has happened; it
+ * is another's to answer (exchange->joins, exchange->elsewhere), or the answer
+ * must wait, and exchange->waiter will be called.
  */
 bool methods_answer(struct exchange *exchange);
 

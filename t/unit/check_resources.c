@@ -41,8 +41,8 @@ open_two_lanes(void)
 	config.workers = 2;
 	LISTEN("127.0.0.1:0", "127.0.0.2:0");
 	resources_init(&resources, NULL);
-	ck_assert_msg(
-	    resources_open(&config, 2, NULL, &resources, error) == 0, "%s", error);
+	ck_assert_msg(resources_open(&config, 2, NULL, &resources, error) == 0,
+	    "%s", error);
 }
 
 static void
@@ -138,8 +138,8 @@ START_TEST(a_lane_suits_as_long_as_its_sessions_would)
 {
 	struct resources_shared before;
 	/* IPv4, and where there is, IPv6. */
-	unsigned port = MAX_OF(resources.lanes[0].pairs[0].port,
-	    resources.lanes[0].pairs[1].port);
+	unsigned port = MAX_OF(
+	    resources.lanes[0].pairs[0].port, resources.lanes[0].pairs[1].port);
 
 	ck_assert(resources_lane_suits(&resources, 0, &config));
 	config.rtp_ports = (struct settings_range){ 2, UINT16_MAX };
