@@ -40,6 +40,20 @@ static enum {
 	MOVES, /* a connection to lane 1, then serves; there it serves */
 } behaviour;
 
+/* What a worker dies of, and whether that is its own fault. */
+static const struct {
+	int signal;
+	uint32_t fault;
+} signals[] = {
+	{ SIGSEGV, 1 },
+	{ SIGBUS, 1 },
+	{ SIGILL, 1 },
+	{ SIGFPE, 1 },
+	{ SIGABRT, 1 },
+	{ SIGKILL, 0 },
+	{ SIGTERM, 0 },
+};
+
 /* What the workers were told, in the order of their births; shared. */
 #define BIRTHS_MAX 32
 static struct {
@@ -138,6 +152,9 @@ worker_run(const struct worker_birth *birth)
 	unsigned number = told->births++;
 
 	told->of[number].pid = getpid();
+	/* A sanitizer would end us orderly. */
+	for (size_t i = 0; i < ARRAY_LENGTH(signals); i++)
+		signal(signals[i].signal, SIG_DFL);
 	trace_answer(&birth->channel);
 	if (behaviour == DIES_UNPREPARED)
 		return 1;
@@ -402,19 +419,6 @@ log_lines(const char *text, const char *other)
 	fclose(stream);
 	return count;
 }
-
-static const struct {
-	int signal;
-	uint32_t fault;
-} signals[] = {
-	{ SIGSEGV, 1 },
-	{ SIGBUS, 1 },
-	{ SIGILL, 1 },
-	{ SIGFPE, 1 },
-	{ SIGABRT, 1 },
-	{ SIGKILL, 0 },
-	{ SIGTERM, 0 },
-};
 
 START_TEST(a_successor_is_told_whether_the_fault_was_its_predecessors)
 {
