@@ -35,9 +35,11 @@ EOT
 finish() {
 	code=$?
 	if [ -s "$pid_file" ]; then
-		kill -KILL "$(cat "$pid_file")" 2>/dev/null
+		# its workers would serve on without it
+		# shellcheck disable=SC2046
+		kill -KILL "$(master)" $(workers) 2>/dev/null
 	fi
-	rm -f "$pid_file" "$status_file" "/dev/shm/vodd.$name"
+	rm -f "$folder/$name".* "/dev/shm/vodd.$name"
 	[ $code = 0 ] || [ ! -s "$scratch/vodd.log" ] || {
 		echo "the log:"
 		cat "$scratch/vodd.log"
