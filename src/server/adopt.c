@@ -140,6 +140,9 @@ adopt_lane(struct lane *lane, struct adopt_given *given, bool fault)
 	uint32_t adopted, lost;
 
 	table_counter_set(lane->table, lane->number, TABLE_TITLES_REFUSED, 0);
+	lane->inherited_us =
+	    table_counter(lane->table, lane->number, TABLE_TURN_US) +
+	    lane->config->send_ahead_us;
 	blame_judge(lane, fault);
 	adopted = adopt_connections(lane, given);
 	lost = release_connections(lane);

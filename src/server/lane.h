@@ -60,6 +60,8 @@ struct lane {
 	struct connection *stalled, *resuming;
 	/* List: to be told to the master, the oldest first. */
 	struct lane_drop *drops, **drops_end;
+	/* What was due then may be sent already, by who died (adopt.c). */
+	uint64_t inherited_us;
 	/* Lists by enum table_transport: what is to be sent in this turn. */
 	struct session *due[2];
 	uint8_t *input; /* LANE_INPUT_BYTES; a peeked request */

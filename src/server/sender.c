@@ -207,6 +207,18 @@ paced_ms(
 }
 
 /*
+ * A predecessor may have sent it, and never published that: at once, however
+ * late, since its number must not be given to another packet.
+ */
+static bool
+is_sent_again(const struct gathering *gathering, uint64_t due_us)
+{
+	const struct session *session = gathering->session;
+
+	return session->resends && due_us <= session->lane->inherited_us;
+}
+
+/*
  * One packet of the arena.  GATHERED_END: it was taken, go on with the next;
  * anything else ends the gathering.
  */
@@ -234,7 +246,8 @@ gather_packet(struct sender *sender, struct gathering *gathering,
 	if (due_us > sender->now_us + sender->lane->config->send_ahead_us &&
 	    !gathering->forced)
 		return GATHERED_ALL;
-	if (due_us + CATCH_UP_AFTER_US < sender->now_us) {
+	if (due_us + CATCH_UP_AFTER_US < sender->now_us &&
+	    !is_sent_again(gathering, due_us)) {
 		if (too_slow(sender, gathering, at_ms))
 			return GATHERED_LATE;
 		stream_catch_up(cursor, sender->now_us, at_ms);
@@ -454,7 +467,7 @@ send_udp(struct sender *sender, struct session *session)
 	from = output->item_count;
 	output->item_limit = from + UDP_ITEMS_MAX;
 	gathered = gather(sender, &gathering);
-	if (gathered != GATHERED_WAITS)
+	if (gathered != GATHERED_WAITS && gathered != GATHERED_FULL)
 		session->resends = false;
 	queue_items(sender, session, from);
 	move_to(sender, session, &gathering.cursor);
@@ -658,6 +671,8 @@ void
 sender_run(struct sender *sender, uint64_t now_us)
 {
 	sender->now_us = now_us;
+	table_counter_set(
+	    sender->lane->table, sender->lane->number, TABLE_TURN_US, now_us);
 	transport_begin_turn(sender->lane->transport);
 	run_transport(sender, TABLE_UDP, send_udp);
 	flush_udp(sender);

@@ -161,6 +161,7 @@ struct table_title {
 /* Single words, each true alone; written by the lane's owner. */
 enum table_counter {
 	TABLE_HEARTBEAT_US, /* monotonic */
+	TABLE_TURN_US, /* monotonic: what was due then, and ahead, is sent */
 	/* What is being worked on, table_mark(); 0: nothing that could be
 	 * blamed. */
 	TABLE_BLAME,
