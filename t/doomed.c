@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/base.h"
 #include "base/loop.h"
 
 static struct dying_plan *
@@ -31,36 +32,47 @@ make_plan(struct served *served)
 	return plan;
 }
 
-static unsigned
-count_records(const struct table *table, enum table_kind kind)
+static bool
+has_records(const struct table *table, uint32_t lane, enum table_kind kind)
 {
 	union {
 		uint32_t state;
 		struct table_connection connection;
 		struct table_session session;
 	} view;
-	unsigned count = 0;
 
-	for (uint32_t i = 0; i < table_high_water(table, 0, kind); i++)
-		count +=
-		    table_read(table, 0, kind, i, &view) && view.state != 0;
-	return count;
+	for (uint32_t i = 0; i < table_high_water(table, lane, kind); i++)
+		if (table_read(table, lane, kind, i, &view) && view.state != 0)
+			return true;
+	return false;
+}
+
+static bool
+is_idle(const struct table *table, uint32_t lane)
+{
+	static const enum table_counter counters[] = { TABLE_CONNECTIONS,
+		TABLE_SESSIONS, TABLE_COMMITTED_BPS };
+
+	for (size_t i = 0; i < ARRAY_LENGTH(counters); i++)
+		if (table_counter(table, lane, counters[i]) != 0)
+			return false;
+	return table_lane_pid(table, lane) != 0 &&
+	       !has_records(table, lane, TABLE_CONNECTION) &&
+	       !has_records(table, lane, TABLE_SESSION);
 }
 
 bool
 doomed_is_idle(const struct served *served)
 {
-	const struct table *table = served->table;
+	struct table_info info;
 
-	return served_worker(served) != 0 &&
-	       table_counter(table, 0, TABLE_CONNECTIONS) == 0 &&
-	       table_counter(table, 0, TABLE_SESSIONS) == 0 &&
-	       table_counter(table, 0, TABLE_COMMITTED_BPS) == 0 &&
-	       count_records(table, TABLE_CONNECTION) == 0 &&
-	       count_records(table, TABLE_SESSION) == 0;
+	table_info(served->table, &info);
+	for (uint32_t lane = 0; lane < info.limits.lanes; lane++)
+		if (!is_idle(served->table, lane))
+			return false;
+	return true;
 }
 
-/* Who answers has told the master that he is ready. */
 static void
 await_service(struct served *served)
 {
@@ -68,6 +80,7 @@ await_service(struct served *served)
 	    clock_monotonic_us() + SERVED_PATIENCE_MS * UINT64_C(1000);
 	struct viewer viewer;
 
+	served_wait_log(served, "serving instance="); /* all are ready */
 	viewer_open(&viewer, served, "any", VIEWER_TCP);
 	viewer_ask(&viewer, "OPTIONS", 0, "", 200);
 	viewer_close(&viewer);

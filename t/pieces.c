@@ -164,6 +164,7 @@ pieces_cut(struct pieces *pieces, const struct viewer *viewer, unsigned speed,
 		blot_digits(&replies->at[i], "127.0.0.1:");
 		blot_digits(&replies->at[i], "server_port=");
 		blot_digits(&replies->at[i], "client_port=");
+		blot_digits(&replies->at[i], "Session: ");
 	}
 	for (size_t kind = 0; kind < PIECES_CHANNELS; kind++)
 		blot_reports(&pieces->rows[kind],

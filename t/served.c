@@ -139,7 +139,8 @@ free_port(void)
 static void
 become_vodd(const struct served *served, const char *const settings[])
 {
-	const char *words[16 + 2 * SETTINGS_MAX] = { "vodd", "-f", "-w", "1" };
+	const char *words[16 + 2 * SETTINGS_MAX] = { "vodd", "-f", "-w",
+		served->workers != NULL ? served->workers : "1" };
 	const char *builddir = getenv("builddir");
 	char program[PATH_MAX], listen[32], configuration[PATH_MAX + 8];
 	size_t count = 4;

@@ -21,6 +21,7 @@
 
 struct served {
 	const char *program; /* beside vodd, in its place; NULL: vodd */
+	const char *workers; /* NULL: one */
 	pid_t master;
 	uint16_t port;
 	char folder[PATH_MAX]; /* of its log, and of media made for it */
@@ -39,7 +40,7 @@ void served_write(
 void served_copy(struct served *served, const char *shipped, const char *name);
 void served_remove(const struct served *served, const char *name);
 /*
- * One worker that serves MEDIA; SETTINGS are NAME=VALUE, the last one NULL.
+ * Serves MEDIA; SETTINGS are NAME=VALUE, the last one NULL.
  * Returns when it accepts connections.
  */
 void served_start(
