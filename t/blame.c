@@ -292,16 +292,9 @@ START_TEST(behind_a_minute_it_is_tried_again)
 }
 END_TEST
 
-int
-main(int argc, char **argv)
+static void
+add_rules(TCase *rules)
 {
-	Suite *suite = suite_create("blame");
-	TCase *rules = tcase_create("what brings workers down");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	tcase_add_checked_fixture(rules, begin, end);
-	tcase_set_timeout(rules, 120);
 	tcase_add_loop_test(
 	    rules, a_title_that_cannot_be_opened_alive_is_refused, 0, 2);
 	tcase_add_loop_test(
@@ -313,8 +306,22 @@ main(int argc, char **argv)
 	    rules, a_request_that_kills_costs_its_connection, 0, 2);
 	tcase_add_loop_test(rules, one_death_costs_nothing, 0, 2);
 	tcase_add_test(rules, nobody_is_blamed_for_a_kill);
+}
+
+int
+main(int argc, char **argv)
+{
+	Suite *suite = suite_create("blame");
+	TCase *rules = tcase_create("what brings workers down");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(rules, begin, end);
+	tcase_set_timeout(rules, 120);
 	if (argc > 1 && strcmp(argv[1], "slow") == 0)
 		tcase_add_test(rules, behind_a_minute_it_is_tried_again);
+	else
+		add_rules(rules);
 	suite_add_tcase(suite, rules);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
