@@ -29,7 +29,7 @@
 /* A job that saw so many hangs: one second and more. */
 #define STUCK_SWEEPS 2
 
-enum block_state { BLOCK_READING, BLOCK_READY, BLOCK_FAILED };
+enum block_state { BLOCK_READING, BLOCK_READ };
 
 /* Whole packets of a title. */
 struct block {
@@ -39,11 +39,11 @@ struct block {
 	struct block *newer, *older;
 	const struct title *title;
 	uint32_t first, wanted; /* packets */
-	uint32_t count; /* packets there */
+	uint32_t count; /* packets there; fewer than wanted: ... */
 	uint32_t taken; /* packets up to the last that somebody took */
 	enum block_state state;
 	struct block *reading_next, **reading_self; /* while it is read */
-	int error;
+	int error; /* ... for this reason */
 	struct waiter *waiters;
 	uint8_t *data;
 	size_t size;
@@ -529,9 +529,18 @@ static void
 block_read(struct reader_job *job)
 {
 	struct block *block = CONTAINER_OF(job, struct block, job);
+	uint32_t packet_bytes = title_packet_bytes(block->title);
+	int got;
 
-	block->error = title_read_packets(block->title, block->first,
-	    block->count, block->data, title_packet_bytes(block->title));
+	/* In one go, but for what a bad spot, or the end, leaves of it. */
+	do {
+		got = title_read_packets(block->title,
+		    block->first + block->count, block->wanted - block->count,
+		    block->data + (size_t)block->count * packet_bytes,
+		    packet_bytes);
+		block->count += (uint32_t)MAX_OF(got, 0);
+	} while (got > 0 && block->count < block->wanted);
+	block->error = MIN_OF(got, 0);
 }
 
 static void
@@ -541,9 +550,7 @@ block_done(struct reader_job *job)
 	struct reader *reader = block->reader;
 
 	reading_unlink(reader, block);
-	block->state = block->error > 0 ? BLOCK_READY : BLOCK_FAILED;
-	if (block->error > 0)
-		block->count = (uint32_t)block->error;
+	block->state = BLOCK_READ;
 	waiter_call_all(&block->waiters);
 	/* The block may be gone by now; who waited for room may try again. */
 	waiter_call_all(&reader->room);
@@ -593,7 +600,6 @@ block_start(struct reader *reader, const struct title *title, uint32_t packet)
 		.title = title,
 		.first = first,
 		.wanted = count,
-		.count = count,
 		.state = BLOCK_READING,
 		.data = block->data,
 		.size = size,
@@ -647,16 +653,16 @@ reader_packets(struct reader *reader, const struct title *title, uint32_t first,
 		waiter_add(&block->waiters, waiter);
 		return -EAGAIN;
 	}
-	if (block->state == BLOCK_FAILED) {
+	copied = copy_packets(block, first, count, into, stride);
+	if (copied == 0) {
 		error = block->error;
 		block_free(reader, block); /* the next who asks tries again */
-		return error != 0 ? error : -ESTALE;
+		return error;
 	}
-	copied = copy_packets(block, first, count, into, stride);
 	next = block->first + block->wanted;
 	if (!title_can_nowait(title) && block_find(reader, title, next) == NULL)
 		block_start(reader, title, next);
-	return copied > 0 ? (int)copied : -ESTALE;
+	return (int)copied;
 }
 
 bool

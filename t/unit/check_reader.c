@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "asf_build.h"
@@ -706,6 +708,55 @@ START_TEST(a_read_that_failed_is_tried_again_by_the_next)
 }
 END_TEST
 
+/* A bad spot on the disk, from this byte on. */
+static off_t bad_from = INT64_MAX;
+
+ssize_t
+preadv2(int fd, const struct iovec *vectors, int count, off_t offset, int flags)
+{
+	struct iovec first = *vectors;
+
+	if (offset >= bad_from) {
+		errno = EIO;
+		return -1;
+	}
+	if (bad_from !=
+	    INT64_MAX) { /* what there is before it, as kernels do */
+		count = 1;
+		first.iov_len =
+		    MIN_OF(first.iov_len, (size_t)(bad_from - offset));
+	}
+	return syscall(SYS_preadv2, fd, count == 1 ? &first : vectors, count,
+	    offset, 0L, flags);
+}
+
+ssize_t
+pread(int fd, void *into, size_t size, off_t offset)
+{
+	const struct iovec vector = { into, size };
+
+	return preadv2(fd, &vector, 1, offset, 0);
+}
+
+START_TEST(a_bad_spot_is_told_from_a_changed_file)
+{
+	struct title *title;
+
+	start(2, 0);
+	title = new_title("a");
+	bad_from = (off_t)title_packet_offset(title, 5 * PER_BLOCK + 4) + 7;
+	ck_assert_int_eq(get(title, 5 * PER_BLOCK + 2, 9), 2);
+	ck_assert_int_eq(get(title, 5 * PER_BLOCK + 4, 1), -EIO);
+	ck_assert_int_eq(get(title, 6 * PER_BLOCK, 1), -EIO);
+	bad_from = INT64_MAX;
+	ck_assert_int_eq(get(title, 5 * PER_BLOCK + 4, 1), 1);
+	ck_assert_int_eq(get(title, 6 * PER_BLOCK, 1), 1);
+	ck_assert(reader_release(reader, title));
+	title_close(title);
+	end();
+}
+END_TEST
+
 START_TEST(a_title_is_released_when_no_read_of_it_runs)
 {
 	struct caller caller = { .calls = 0 };
@@ -893,6 +944,7 @@ main(void)
 	    blocks, what_hangs_of_several_titles_leaves_some_of_the_pool);
 	tcase_add_test(blocks, without_memory_a_reader_waits_and_gets_on);
 	tcase_add_test(blocks, a_read_that_failed_is_tried_again_by_the_next);
+	tcase_add_test(blocks, a_bad_spot_is_told_from_a_changed_file);
 	tcase_add_test(blocks, a_title_is_released_when_no_read_of_it_runs);
 	tcase_add_test(blocks, the_next_block_is_read_ahead_without_rwf_nowait);
 	tcase_add_test(blocks, everybody_gets_on_however_small_the_pool);
