@@ -287,7 +287,7 @@ on_setup(struct client *client, const char *text)
 {
 	struct client_stream *stream = &client->streams[client->setup_at];
 	char transport[512];
-	uint32_t ssrc = 0;
+	uint32_t ssrc = 0, from = 0;
 	bool known;
 
 	if (!header(text, "Transport", transport, sizeof(transport))) {
@@ -295,12 +295,14 @@ on_setup(struct client *client, const char *text)
 		return;
 	}
 	known = parameter(transport, "ssrc", 16, &ssrc);
+	(void)parameter(transport, "server_port", 10, &from);
 	for (unsigned i = 0; i < client->flow_count; i++)
 		if (client->port != NULL && client->flows[i].ssrc == ssrc)
 			stream->flow = &client->flows[i];
 	if (stream->flow == NULL) {
 		stream->flow = &client->flows[client->flow_count++];
 		stream->flow->ssrc = ssrc;
+		stream->flow->from = (uint16_t)from;
 		stream->flow->asf = client->asf;
 		stream->flow->clock_hz = stream->clock_hz;
 		stream->flow->session = &client->common;

@@ -48,6 +48,7 @@ struct flow_session {
 
 struct flow {
 	uint32_t ssrc, clock_hz;
+	uint16_t from; /* port of the server; 0: any */
 	bool asf; /* else only RTP itself is checked */
 	bool started;
 	struct flow_session *session; /* borrowed */

@@ -25,6 +25,7 @@ struct batch {
 	struct control {
 		_Alignas(struct cmsghdr) char bytes[CMSG_SPACE(sizeof(int))];
 	} control[BATCH];
+	struct sockaddr_in from[BATCH];
 	uint8_t bytes[BATCH][DATAGRAM_MAX];
 };
 
@@ -90,22 +91,25 @@ port_open(struct port *port, bool gro)
 	err(1, "no pair of UDP ports");
 }
 
+/* An SSRC need not be another one from another port of the server's. */
 static struct flow **
-find(struct port *port, uint32_t ssrc)
+find(struct port *port, uint32_t ssrc, uint16_t from)
 {
 	size_t mask = 2 * PORT_FLOWS_MAX - 1;
 	size_t at = ssrc * 2654435761U >> 16;
 
-	while (port->flows[at & mask] != NULL &&
-	       port->flows[at & mask]->ssrc != ssrc)
-		at++;
+	for (; port->flows[at & mask] != NULL; at++)
+		if (port->flows[at & mask]->ssrc == ssrc &&
+		    (port->flows[at & mask]->from == from ||
+			port->flows[at & mask]->from == 0))
+			break;
 	return &port->flows[at & mask];
 }
 
 bool
 port_add(struct port *port, struct flow *flow)
 {
-	struct flow **place = find(port, flow->ssrc);
+	struct flow **place = find(port, flow->ssrc, flow->from);
 
 	if (*place != NULL || port->flow_count >= PORT_FLOWS_MAX)
 		return false;
@@ -115,7 +119,8 @@ port_add(struct port *port, struct flow *flow)
 }
 
 static void
-take(struct port *port, const uint8_t *data, size_t size, uint64_t now_us)
+take(struct port *port, uint16_t from, const uint8_t *data, size_t size,
+    uint64_t now_us)
 {
 	struct flow *flow;
 
@@ -123,7 +128,7 @@ take(struct port *port, const uint8_t *data, size_t size, uint64_t now_us)
 		port->strays++;
 		return;
 	}
-	flow = *find(port, flow_ssrc(data));
+	flow = *find(port, flow_ssrc(data), from);
 	if (flow == NULL && port->alone != NULL) {
 		flow = port->alone;
 		if (!flow->started) /* the answer to SETUP did not say it */
@@ -161,6 +166,8 @@ receive_batch(int fd, struct batch *batch)
 		batch->iovs[i] =
 		    (struct iovec){ batch->bytes[i], DATAGRAM_MAX };
 		batch->headers[i].msg_hdr = (struct msghdr){
+			.msg_name = &batch->from[i],
+			.msg_namelen = sizeof(batch->from[i]),
 			.msg_iov = &batch->iovs[i],
 			.msg_iovlen = 1,
 			.msg_control = batch->control[i].bytes,
@@ -183,6 +190,7 @@ port_receive(struct port *port, bool count_only)
 		now_us = clock_us();
 		for (int i = 0; i < count; i++) {
 			const uint8_t *data = batch.bytes[i];
+			uint16_t from = ntohs(batch.from[i].sin_port);
 			size_t size = batch.headers[i].msg_len;
 			size_t step =
 			    segment_size(&batch.headers[i].msg_hdr, size);
@@ -194,7 +202,8 @@ port_receive(struct port *port, bool count_only)
 				port->packets++;
 				port->bytes += part;
 				if (!count_only)
-					take(port, data + at, part, now_us);
+					take(port, from, data + at, part,
+					    now_us);
 			}
 		}
 	} while (count == BATCH);

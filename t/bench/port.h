@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * port - one UDP port pair shared by several sessions; the SSRC tells which
- * flow a packet belongs to.
+ * port - one UDP port pair shared by several sessions; the SSRC and the
+ * server's port tell which flow a packet belongs to.
  */
 #ifndef BENCH_PORT_H
 #define BENCH_PORT_H
@@ -25,7 +25,7 @@ struct port {
 
 /* PORT is all zeros.  Ends the program when it cannot. */
 void port_open(struct port *port, bool gro);
-/* False: too many, or the SSRC is taken. */
+/* False: too many, or the SSRC is taken by one from the same port. */
 bool port_add(struct port *port, struct flow *flow);
 /* Take all that came; with COUNT_ONLY it is not looked at. */
 void port_receive(struct port *port, bool count_only);
