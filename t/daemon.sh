@@ -38,6 +38,7 @@ finish() {
 		# its workers would serve on without it
 		# shellcheck disable=SC2046
 		kill -KILL "$(master)" $(workers) 2>/dev/null
+		"$vodd" -n "$name" -s stop >/dev/null 2>&1
 	fi
 	rm -f "$folder/$name".* "/dev/shm/vodd.$name"
 	[ $code = 0 ] || [ ! -s "$scratch/vodd.log" ] || {
@@ -327,6 +328,29 @@ kill -KILL "$killed"
 until_true 'gone "$killed"' "the master is gone"
 for pid in $before; do
 	gone "$pid" && fail "worker $pid has ended with its master"
+done
+answers "$port" || fail "no answer without a master"
+for n in 1 2 3 4; do
+	{ start -l 127.0.0.1:0 >"$scratch/start$n" 2>&1
+	    echo $? >>"$scratch/start$n"; } &
+done
+wait
+[ "$(cat "$scratch"/start? | grep -cx 0)" = 1 ] ||
+    fail "of four starts at once not one wins: $(cat "$scratch"/start?)"
+[ "$(cat "$scratch"/start? | grep -c "running already")" = 3 ] ||
+    fail "the other three do not say why: $(cat "$scratch"/start?)"
+for pid in $before; do
+	until_true 'gone "$pid"' "worker $pid is replaced"
+done
+two_workers || fail "not two workers after a takeover"
+answers "$port" || fail "no answer after a takeover"
+echo "ok: of four starts at once one takes over"
+
+before=$(workers)
+killed=$(master)
+kill -KILL "$killed"
+until_true 'gone "$killed"' "the master is gone"
+for pid in $before; do
 	kill -KILL "$pid"
 done
 [ -s "$pid_file" ] || fail "the dead master's pid file is gone"
@@ -334,6 +358,37 @@ expect 1 "no instance $name is running" "a dead master's pid file is seen throug
     "$vodd" -n "$name" -s stop
 expect 0 "" "it starts over what a dead master left" start -l 127.0.0.1:0
 [ "$(master)" != "$killed" ] || fail "the old pid file stands"
+
+# --- another program -------------------------------------------------------------
+"$vodd" -n "$name" -s stop >/dev/null || fail "it does not stop"
+mkdir "$scratch/program"
+cp "$vodd" "$scratch/program/vodd"
+(cd "$scratch" && program/vodd -n "$name" -c vodd.conf -r media -w 2 \
+    -l 127.0.0.1:0) || fail "start by relative names"
+listen=$(status listen)
+pid=$(master)
+before=$(workers)
+rm "$scratch/program/vodd"
+expect 1 "cannot be run" "an upgrade to nothing is refused" \
+    "$vodd" -n "$name" -s upgrade
+[ "$(workers)" = "$before" ] || fail "a refused upgrade replaced workers"
+cp "$vodd" "$scratch/program/vodd"
+expect 0 "upgraded" "an upgrade goes through" "$vodd" -n "$name" -s upgrade
+[ "$(master)" = "$pid" ] || fail "the master is another process"
+[ "$(status listen)" = "$listen" ] || fail "it listens at another port"
+answers "${listen##*:}" || fail "no answer after an upgrade"
+held "$pid" | grep -q "deleted" && fail "the old program is held"
+readlink "/proc/$pid/exe" | grep -q deleted && fail "it is the old program"
+for pid in $before; do
+	gone "$pid" || fail "worker $pid was not replaced"
+done
+[ "$(readlink "/proc/$(master)/cwd")" = / ] || fail "its folder is not /"
+grep -q "upgraded to" "$scratch/vodd.log" ||
+    fail "the log does not go on"
+echo 'no_such_setting = 1;' >>"$scratch/vodd.conf"
+expect 1 "no_such_setting" "an upgrade with wrong settings is refused" \
+    "$vodd" -n "$name" -s upgrade
+sed -i '$d' "$scratch/vodd.conf"
 
 # --- stop -----------------------------------------------------------------------
 all="$(master) $(workers)"
@@ -397,6 +452,7 @@ if $root; then
 	cp "$srcdir"/media/*.wma "$scratch/closed/media"
 	title=$(cd "$scratch/closed/media" && echo *.wma)
 	chmod 644 "$scratch/closed/media"/*
+	chown 65534 "$scratch/closed"
 	sed -i '/max_sessions/d' "$scratch/vodd.conf"
 	sed -i '/^listen/d' "$scratch/vodd.conf"
 	echo 'listen = "127.0.0.1:0";' >>"$scratch/vodd.conf"
@@ -414,18 +470,24 @@ if $root; then
 	held=$(sed -n 's/^CapPrm:[[:space:]]*//p' "/proc/$(master)/status")
 	[ $((0x$held & ~0x14e0)) = 0 ] || fail "the master holds $held"
 	echo "ok: workers hold nothing, the master holds $held"
-	"$PYTHON" - "${listen##*:}" "$title" <<-'EOP' || fail "closed folder"
-	import socket, sys
-	port, title = sys.argv[1:]
-	with socket.create_connection(("127.0.0.1", int(port)), 5) as c:
-	    c.settimeout(10)
-	    c.sendall(b"DESCRIBE rtsp://127.0.0.1:%s/%s RTSP/1.0\r\nCSeq: 1\r\n"
-	        b"\r\n" % (port.encode(), title.encode()))
-	    answer = c.recv(100)
-	    print(answer.split(b"\r\n")[0].decode())
-	    sys.exit(not answer.startswith(b"RTSP/1.0 200"))
-	EOP
+	describes() {
+		"$PYTHON" - "${listen##*:}" "$title" <<-'EOP'
+		import socket, sys
+		port, title = sys.argv[1:]
+		with socket.create_connection(("127.0.0.1", int(port)), 5) as c:
+		    c.settimeout(10)
+		    c.sendall(b"DESCRIBE rtsp://127.0.0.1:%s/%s RTSP/1.0\r\n"
+		        b"CSeq: 1\r\n\r\n" % (port.encode(), title.encode()))
+		    answer = c.recv(100)
+		    print(answer.split(b"\r\n")[0].decode())
+		    sys.exit(not answer.startswith(b"RTSP/1.0 200"))
+		EOP
+	}
+	describes || fail "closed folder"
 	echo "ok: a media root below a closed folder is served"
+	expect 0 "upgraded" "a master without that right is upgraded" \
+	    "$vodd" -n "$name" -s upgrade
+	describes || fail "closed folder behind an upgrade"
 	echo 'media_root = "/nowhere";' >"$scratch/vodd.conf"
 	printf 'listen = ( "%s", "127.0.0.9:554" );\n' "$listen" \
 	    >>"$scratch/vodd.conf"

@@ -492,13 +492,21 @@ lane_succeed(struct crew_lane *lane, uint64_t delay_us)
 		    clock_monotonic_us() + delay_us, fork_again, lane);
 }
 
-/* What STATUS says of a worker that was told to close: its work is done. */
+/*
+ * What STATUS says of a worker that was told to close: its work is done.  Of no
+ * child of ours the table says it.
+ */
 static bool
 lane_is_empty(const struct crew_lane *lane, int status)
 {
+	const struct table *table = lane->crew->birth.table;
+	bool done =
+	    status == STATUS_UNKNOWN
+		? table_counter(table, lane->number, TABLE_CONNECTIONS) == 0
+		: status == 0;
+
 	return lane->state == CREW_CLOSING && !lane->worker->told_to_end &&
-	       status == 0 &&
-	       !fdstore_has_moved(lane->crew->store, lane->number);
+	       done && !fdstore_has_moved(lane->crew->store, lane->number);
 }
 
 static void
