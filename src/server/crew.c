@@ -61,7 +61,7 @@ struct crew_member { /* a process */
 	struct loop_watch watch;
 	bool wants_write;
 	/* What is to be sent, in this order: GIVE.., GIVEN, then orders. */
-	uint32_t give_cursor;
+	struct fdstore_receiver receiver;
 	bool given;
 	unsigned orders; /* bit per enum fdstore_kind */
 	struct loop_timer kill_timer;
@@ -89,6 +89,7 @@ struct crew {
 	bool ending, draining;
 	uint32_t log_level;
 	int log_fd; /* -1: none */
+	uint32_t births;
 	struct loop_timer watch_timer;
 	uint64_t watched_us;
 	struct crew_lane lanes[TABLE_LANES_MAX];
@@ -226,35 +227,65 @@ member_send_order(struct crew_member *member, enum fdstore_kind kind)
 	    member->channel, &message, kind == FDSTORE_LOG ? crew->log_fd : -1);
 }
 
-/*
- * Send what can be sent now; to a relief that is nothing.  A dead worker's
- * errors are seen by its death.
- */
-static void
-member_flush(struct crew_member *member)
+/* To the lane's worker: what it has not got, then orders. */
+static int
+worker_flush(struct crew_member *worker)
 {
 	static const enum fdstore_kind order[] = { FDSTORE_LOG, FDSTORE_DRAIN,
 		FDSTORE_UNDRAIN, FDSTORE_CLOSE, FDSTORE_RETIRE, FDSTORE_STOP };
-	struct crew_lane *lane = member->lane;
+	struct crew_lane *lane = worker->lane;
+	struct fdstore *store = lane->crew->store;
 	int error = 0;
 
-	if (member->channel == -1 || member != lane->worker)
-		return;
-	if (!member->given) {
-		error = fdstore_give(lane->crew->store, lane->number,
-		    member->channel, &member->give_cursor, lane->fault);
-		member->given = error == 0;
+	if (!worker->given) {
+		error = fdstore_give(
+		    store, lane->number, &worker->receiver, lane->fault);
+		worker->given = error == 0;
 	}
 	if (error == 0)
-		error = fdstore_send_moved(
-		    lane->crew->store, lane->number, member->channel);
+		error =
+		    fdstore_send_moved(store, lane->number, worker->channel);
 	for (size_t i = 0; error == 0 && i < ARRAY_LENGTH(order); i++) {
-		if ((member->orders & 1u << order[i]) == 0)
+		if ((worker->orders & 1u << order[i]) == 0)
 			continue;
-		error = member_send_order(member, order[i]);
+		error = member_send_order(worker, order[i]);
 		if (error == 0)
-			member->orders &= ~(1u << order[i]);
+			worker->orders &= ~(1u << order[i]);
 	}
+	return error;
+}
+
+/*
+ * A relief whose turn is about to come is given what there is, and only then
+ * its predecessor is told to leave: at no time is the master the only one who
+ * has the descriptors.  A predecessor that is not ready may still be telling us
+ * what is to be stored.
+ */
+static int
+relief_flush(struct crew_member *relief)
+{
+	struct crew_lane *lane = relief->lane;
+	int error;
+
+	if (!relief->prepared || !lane->worker->ready)
+		return 0;
+	error =
+	    fdstore_supply(lane->crew->store, lane->number, &relief->receiver);
+	if (error == 0)
+		lane_change_hands(lane);
+	return error;
+}
+
+/* Send what can be sent now.  A dead worker's errors are seen by its death. */
+static void
+member_flush(struct crew_member *member)
+{
+	int error;
+
+	if (member->channel == -1)
+		return;
+	error = member == member->lane->worker ? worker_flush(member)
+					       : relief_flush(member);
 	member_want_write(member, error == -EAGAIN);
 }
 
@@ -280,7 +311,7 @@ member_is_ready(struct crew_member *member)
 	log_debug("master", "worker is ready lane=%u pid=%d", lane->number,
 	    (int)member->pid);
 	crew->birth.happened(crew->birth.context, lane->number, CREW_READY, "");
-	lane_change_hands(lane);
+	member_flush(lane->relief);
 }
 
 /*
@@ -326,7 +357,7 @@ member_heard(
 		break;
 	case FDSTORE_PREPARED:
 		member->prepared = true;
-		lane_change_hands(lane);
+		member_flush(member);
 		break;
 	case FDSTORE_READY:
 		member_is_ready(member);
@@ -471,6 +502,7 @@ lane_hand_over(struct crew_lane *lane)
 	lane->worker = next;
 	loop_timer_clear(lane->crew->birth.loop, &next->kill_timer);
 	next->since_us = clock_monotonic_us();
+	next->receiver.next = 0; /* what has changed meanwhile */
 	table_lane_set_pid(
 	    lane->crew->birth.table, lane->number, (int32_t)next->pid);
 	member_flush(next);
@@ -697,7 +729,8 @@ member_begin(struct crew_member *member, pid_t pid, int channel)
 	member->prepared = member->ready = false;
 	member->told_to_end = member->hangs = member->wants_write = false;
 	member->since_us = clock_monotonic_us();
-	member->give_cursor = 0;
+	member->receiver = (struct fdstore_receiver){ .channel = channel,
+		.number = ++crew->births };
 	member->given = false;
 	member->orders =
 	    (crew->draining ? 1u << FDSTORE_DRAIN : 0) |
@@ -926,15 +959,10 @@ lane_end(struct crew_lane *lane, enum fdstore_kind kind)
 	kill_in(lane->worker, RETIRE_US);
 }
 
-/*
- * From here on the worker's end is an ordinary one, to be succeeded.  One that
- * is not ready may still be telling us what is to be stored.
- */
+/* From here on the worker's end is an ordinary one, to be succeeded. */
 static void
 lane_change_hands(struct crew_lane *lane)
 {
-	if (!lane->relief->prepared || !lane->worker->ready)
-		return;
 	loop_timer_clear(lane->crew->birth.loop, &lane->relief->kill_timer);
 	if (!lane->worker->told_to_end)
 		lane_end(lane, FDSTORE_RETIRE);

@@ -16,6 +16,7 @@
 struct stored {
 	uint64_t cookie;
 	int fd; /* -1: none */
+	uint32_t given_to; /* the last receiver */
 };
 
 /* On its way to a lane that has not put it yet. */
@@ -254,29 +255,41 @@ unsend_moved(struct fdstore_lane *lane)
 }
 
 int
-fdstore_give(struct fdstore *store, uint32_t lane_number, int channel,
-    uint32_t *cursor, bool fault)
+fdstore_supply(
+    struct fdstore *store, uint32_t lane_number, struct fdstore_receiver *to)
 {
 	struct fdstore_lane *lane = &store->lanes[lane_number];
+	int error;
+
+	for (; to->next < lane->end; to->next++) {
+		struct stored *stored = &lane->stored[to->next];
+		const struct fdstore_message give = {
+			.kind = FDSTORE_GIVE,
+			.connection = to->next,
+			.cookie = stored->cookie,
+		};
+
+		if (stored->fd == -1 || stored->given_to == to->number)
+			continue;
+		error = fdstore_send(to->channel, &give, stored->fd);
+		if (error != 0)
+			return error;
+		stored->given_to = to->number;
+	}
+	return 0;
+}
+
+int
+fdstore_give(struct fdstore *store, uint32_t lane_number,
+    struct fdstore_receiver *to, bool fault)
+{
 	const struct fdstore_message given = { .kind = FDSTORE_GIVEN,
 		.connection = fault };
 	int error;
 
-	unsend_moved(lane);
-	for (; *cursor < lane->end; ++*cursor) {
-		const struct stored *stored = &lane->stored[*cursor];
-		const struct fdstore_message give = {
-			.kind = FDSTORE_GIVE,
-			.connection = *cursor,
-			.cookie = stored->cookie,
-		};
-
-		if (stored->fd == -1)
-			continue;
-		if ((error = fdstore_send(channel, &give, stored->fd)) != 0)
-			return error;
-	}
-	return fdstore_send(channel, &given, -1);
+	unsend_moved(&store->lanes[lane_number]);
+	error = fdstore_supply(store, lane_number, to);
+	return error != 0 ? error : fdstore_send(to->channel, &given, -1);
 }
 
 /* --- messages ----------------------------------------------------------------

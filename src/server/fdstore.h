@@ -27,7 +27,9 @@ enum fdstore_kind {
 	/*
 	 * master -> worker.  The lane's records are the predecessor's until
 	 * GIVEN, so a relief is born, says PREPARED and waits while the
-	 * predecessor still serves.
+	 * predecessor still serves.  It is given what there is before that one
+	 * is told to leave, so that it can go on should the master die between
+	 * the two; the rest follows.
 	 */
 	FDSTORE_GIVE, /* with the descriptor: a connection of your lane */
 	FDSTORE_GIVEN, /* that was all: adopt.  `connection`: was it the
@@ -84,13 +86,22 @@ uint32_t fdstore_count(const struct fdstore *store, uint32_t lane);
 void fdstore_each(struct fdstore *store, uint32_t lane,
     void (*each)(void *context, uint32_t connection, uint64_t cookie, int fd),
     void *context);
+/* Whom descriptors are given to, and how far. */
+struct fdstore_receiver {
+	int channel;
+	uint32_t number; /* not 0; another one for each process */
+	uint32_t next; /* record; 0 at first, and to begin anew */
+};
 /*
- * Send GIVE for the descriptors of LANE from record *CURSOR on, then GIVEN with
- * FAULT.  0: all sent; -EAGAIN: go on from *CURSOR when CHANNEL is writable;
- * other -errno: the worker is gone.
+ * Send GIVE for the descriptors of LANE that TO has not been sent, from record
+ * TO->next on.  0: all sent; -EAGAIN: go on when the channel is writable; other
+ * -errno: the worker is gone.
  */
-int fdstore_give(struct fdstore *store, uint32_t lane, int channel,
-    uint32_t *cursor, bool fault);
+int fdstore_supply(
+    struct fdstore *store, uint32_t lane, struct fdstore_receiver *to);
+/* The same, then GIVEN with FAULT. */
+int fdstore_give(struct fdstore *store, uint32_t lane,
+    struct fdstore_receiver *to, bool fault);
 
 /*
  * FD -1: none; it stays the caller's.  -EAGAIN: the other end is behind, or the

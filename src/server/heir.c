@@ -25,6 +25,10 @@
 /* Between STOP and SIGKILL, and behind it. */
 #define GOODBYE_US (5 * US_PER_SECOND)
 #define KILLED_US US_PER_SECOND
+/* For a lane that was changing hands when its master died. */
+#define SUCCESSION_MS 2500
+#define KNOCK_MS 20
+#define ASKED_MAX 3
 
 /* --- ending ----------------------------------------------------------------
  */
@@ -109,7 +113,7 @@ struct call { /* at one door; the part's lane says who answers there */
 	int result; /* estate_receive()'s; -EAGAIN: go on listening */
 };
 
-/* 0; -ENOENT, -ECONNREFUSED: nobody is there; other -errno. */
+/* 0; -ENOENT, -ECONNREFUSED: nobody is there; -ESRCH: he has ended. */
 static int
 knock(const char *path, struct estate_lane *out)
 {
@@ -121,6 +125,10 @@ knock(const char *path, struct estate_lane *out)
 	/* The kernel's word, not the orphan's. */
 	error = sock_local_peer(channel, &peer);
 	process = error != 0 ? error : process_open(peer.pid);
+	if (process >= 0 && process_has_ended(process)) {
+		close(process);
+		process = -ESRCH;
+	}
 	if (process < 0) {
 		close(channel);
 		return process;
@@ -131,6 +139,32 @@ knock(const char *path, struct estate_lane *out)
 	return 0;
 }
 
+/*
+ * Who listened last has ended, but somebody has the door: who was to follow
+ * him, and will (orphan_wait()) or ends.
+ */
+static int
+knock_again(const char *path, struct estate_lane *out)
+{
+	int error;
+
+	for (unsigned tries = 0; (error = knock(path, out)) == -ESRCH &&
+				 tries < SUCCESSION_MS / KNOCK_MS;
+	     tries++)
+		poll(NULL, 0, KNOCK_MS);
+	return error;
+}
+
+static void
+calls_begin(struct call *calls)
+{
+	for (size_t i = 0; i < TABLE_LANES_MAX; i++) {
+		estate_init(&calls[i].part);
+		calls[i].worker = calls[i].part.lanes[i];
+		calls[i].result = -EAGAIN;
+	}
+}
+
 static void
 knock_at_all(const struct instance *instance, struct call *calls)
 {
@@ -138,15 +172,38 @@ knock_at_all(const struct instance *instance, struct call *calls)
 	int error;
 
 	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++) {
-		estate_init(&calls[i].part);
-		calls[i].worker = calls[i].part.lanes[i];
-		calls[i].result = -EAGAIN;
+		if (calls[i].worker.pid != 0)
+			continue;
 		instance_door(instance, i, path);
-		error = knock(path, &calls[i].worker);
+		error = knock_again(path, &calls[i].worker);
 		if (error != 0 && error != -ENOENT && error != -ECONNREFUSED)
 			log_error("master", "cannot knock at %s: %s", path,
 			    strerror(-error));
 	}
+}
+
+/*
+ * Whoever ended when the door had been knocked at did not answer himself, and
+ * his follower is asked anew.  Are there any?
+ */
+static bool
+hang_up_ended(struct call *calls)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < TABLE_LANES_MAX; i++) {
+		struct estate_lane *worker = &calls[i].worker;
+
+		if (worker->pid == 0 || !process_has_ended(worker->process))
+			continue;
+		any = true;
+		close(worker->channel);
+		close(worker->process);
+		estate_close(&calls[i].part);
+		*worker = calls[i].part.lanes[i];
+		calls[i].result = -EAGAIN;
+	}
+	return any;
 }
 
 static void
@@ -229,8 +286,13 @@ heir_collect(
 		return -ENOMEM;
 	estate_init(out);
 	estate_init(&refused);
-	knock_at_all(instance, calls);
-	listen_to_all(calls, clock_monotonic_us() + patience_us);
+	calls_begin(calls);
+	for (unsigned tries = 0; tries < ASKED_MAX; tries++) {
+		knock_at_all(instance, calls);
+		listen_to_all(calls, clock_monotonic_us() + patience_us);
+		if (!hang_up_ended(calls))
+			break;
+	}
 	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++) {
 		if (calls[i].worker.pid == 0)
 			continue;

@@ -830,11 +830,11 @@ take_lanes_over(struct master *master)
 {
 	bool by_exec = master->birth->estate != NULL;
 
-	crew_inherit(master->crew, &master->estate);
-	estate_close(&master->estate);
 	if (!by_exec)
 		master->status.reloads_begun++;
-	master_enter(master, MASTER_SERVING);
+	master_enter(master, MASTER_SERVING); /* before there are children */
+	crew_inherit(master->crew, &master->estate);
+	estate_close(&master->estate);
 	if (master->was_draining)
 		master_drain(master); /* its grace begins anew */
 	notify_reloading();

@@ -11,18 +11,66 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/base.h"
 #include "base/log.h"
 #include "server/connection.h"
 #include "server/estate.h"
 
+/* For a predecessor that was told to leave. */
+#define WAIT_US (2 * US_PER_SECOND)
+
+/*
+ * Where a reader thread of the predecessor hangs in the kernel it has the lock
+ * until it is gone; the master knows better then.
+ */
 void
-orphan_own_door(const struct orphan *orphan)
+orphan_own_lane(const struct orphan *orphan)
 {
+	const struct lane *lane = orphan->lane;
 	int error = orphan->door == -1 ? 0 : sock_local_own(orphan->door);
 
+	(void)table_lane_lock(lane->table, lane->number);
 	if (error != 0)
 		log_error("worker", "cannot own the door lane=%" PRIu32 ": %s",
-		    orphan->lane->number, strerror(-error));
+		    lane->number, strerror(-error));
+}
+
+/* --- waiting ----------------------------------------------------------------
+ */
+static bool
+is_master_another(const struct orphan *orphan)
+{
+	struct table_info info;
+
+	table_info(orphan->lane->table, &info);
+	return info.master_pid != orphan->master_pid;
+}
+
+static void
+look_at_predecessor(void *context, uint64_t now_us)
+{
+	struct orphan *orphan = context;
+	struct lane *lane = orphan->lane;
+	bool ended = table_lane_lock(lane->table, lane->number) == 0;
+
+	/* A new master's relief is not us.  Asked behind the lock: he is there
+	 * before he has anybody leave a lane. */
+	if (!is_master_another(orphan) && !ended &&
+	    now_us < orphan->wait_until_us)
+		loop_timer_set(lane->loop, &orphan->waiting,
+		    now_us + LOOP_TICK_US, look_at_predecessor, orphan);
+	else
+		orphan->waited(
+		    orphan->context, ended && !is_master_another(orphan));
+}
+
+void
+orphan_wait(struct orphan *orphan)
+{
+	uint64_t now_us = clock_monotonic_us();
+
+	orphan->wait_until_us = now_us + WAIT_US;
+	look_at_predecessor(orphan, now_us);
 }
 
 /* --- handing over -----------------------------------------------------------

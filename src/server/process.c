@@ -5,6 +5,7 @@
 #include "server/process.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,4 +46,12 @@ process_signal(int process, int signal)
 	return syscall(SYS_pidfd_send_signal, process, signal, NULL, 0) == 0
 		   ? 0
 		   : -errno;
+}
+
+bool
+process_has_ended(int process)
+{
+	struct pollfd end = { .fd = process, .events = POLLIN };
+
+	return poll(&end, 1, 0) == 1;
 }

@@ -23,5 +23,6 @@ bool process_is_dead(pid_t pid);
  */
 int process_open(pid_t pid);
 int process_signal(int process, int signal); /* 0 or -errno */
+bool process_has_ended(int process); /* also one that nobody waited for */
 
 #endif

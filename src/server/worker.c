@@ -67,6 +67,7 @@ struct worker {
 	struct loop_timer heartbeat, sweep, placement;
 	struct adopt_given *given; /* by record, until adoption */
 	bool closing; /* accepts no more, ends with its last connection */
+	bool retiring; /* was told to leave */
 	uint64_t put_off; /* messages, as told in the log */
 };
 
@@ -457,7 +458,7 @@ take_word(struct worker *worker, const struct fdstore_message *message, int fd)
 		end_everything(worker);
 		break;
 	case FDSTORE_RETIRE:
-		retire(worker);
+		worker->retiring = true;
 		break;
 	case FDSTORE_CLOSE:
 		close_listeners(worker);
@@ -512,12 +513,18 @@ listen_to_master(void *context, uint32_t events)
 	while (
 	    (got = fdstore_receive(worker->lane.channel, &message, &fd)) == 1)
 		take_word(worker, &message, fd);
+	/* Without a master nobody would follow us. */
+	if (got != 0 && worker->retiring)
+		retire(worker);
 	if (got != 0)
 		return;
-	if (worker->given == NULL)
+	worker->retiring = false;
+	if (worker->given == NULL) {
 		become_orphan(worker);
-	else /* nothing was ours yet */
-		loop_stop(worker->lane.loop, 0);
+		return;
+	}
+	loop_remove(worker->lane.loop, &worker->channel);
+	orphan_wait(&worker->orphan);
 }
 
 static int
@@ -532,6 +539,23 @@ have_master(void *context)
 {
 	if (watch_channel(context) != 0)
 		become_orphan(context);
+}
+
+/* The master died while a lane changed hands. */
+static void
+have_waited(void *context, bool ours)
+{
+	struct worker *worker = context;
+	int error;
+
+	if (!ours) {
+		loop_stop(worker->lane.loop, 0);
+		return;
+	}
+	if ((error = serve(worker, false)) != 0)
+		loop_stop(worker->lane.loop, error);
+	else
+		become_orphan(worker);
 }
 
 /* --- birth ------------------------------------------------------------------
@@ -642,7 +666,7 @@ serve(struct worker *worker, bool fault)
 		return 0; /* said twice */
 	if ((error = table_lane_open(lane->table, lane->number)) != 0)
 		return error;
-	orphan_own_door(&worker->orphan);
+	orphan_own_lane(&worker->orphan);
 	blame_watch_faults(lane);
 	adopt_lane(lane, worker->given, fault);
 	free(worker->given);
@@ -659,6 +683,9 @@ static void
 take_birth(struct worker *worker, const struct worker_birth *birth)
 {
 	struct lane *lane = &worker->lane;
+	struct table_info info;
+
+	table_info(birth->table, &info);
 
 	worker->config = *birth->config;
 	lane->config = &worker->config;
@@ -671,7 +698,9 @@ take_birth(struct worker *worker, const struct worker_birth *birth)
 	worker->orphan = (struct orphan){ .lane = lane,
 		.door = birth->door,
 		.master = birth->master,
+		.master_pid = info.master_pid,
 		.adopted = have_master,
+		.waited = have_waited,
 		.context = worker };
 	worker->listener_count = birth->listener_count;
 	for (unsigned i = 0; i < birth->listener_count; i++) {
@@ -740,6 +769,7 @@ worker_run(const struct worker_birth *birth)
 	if (error != 0)
 		log_error("worker", "lane %" PRIu32 ": %s", birth->lane,
 		    strerror(-error));
+	table_lane_unlock(birth->table, birth->lane);
 	log_flush();
 	if (worker->lane.reader != NULL &&
 	    !reader_stop(worker->lane.reader, READERS_END_MS))

@@ -538,6 +538,33 @@ table_lane_open(struct table *table, uint32_t lane)
 	return 0;
 }
 
+static int
+lane_lock(const struct table *table, uint32_t lane, short type)
+{
+	struct flock lock = {
+		.l_type = type,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)lane,
+		.l_len = 1,
+	};
+
+	if (fcntl(table->fd, F_SETLK, &lock) == 0)
+		return 0;
+	return errno == EACCES ? -EAGAIN : -errno;
+}
+
+int
+table_lane_lock(struct table *table, uint32_t lane)
+{
+	return lane_lock(table, lane, F_WRLCK);
+}
+
+void
+table_lane_unlock(struct table *table, uint32_t lane)
+{
+	(void)lane_lock(table, lane, F_UNLCK);
+}
+
 static _Atomic uint64_t *
 counter_at(const struct table *table, uint32_t lane, enum table_counter counter)
 {

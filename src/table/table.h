@@ -296,6 +296,12 @@ int32_t table_lane_pid(const struct table *table, uint32_t lane);
  * the table was opened for reading.
  */
 int table_lane_open(struct table *table, uint32_t lane);
+/*
+ * A lock (fcntl(2)) by which a lane's owner is told from one that has ended:
+ * the kernel takes it back with the process.  -EAGAIN: another process has it.
+ */
+int table_lane_lock(struct table *table, uint32_t lane);
+void table_lane_unlock(struct table *table, uint32_t lane);
 
 /* --- records -------------------------------------------------------------- */
 /* SESSION and SESSION_COLD are parts of one record, claimed together. */

@@ -239,12 +239,12 @@ END_TEST
 START_TEST(the_successor_is_given_all_then_told_that_it_was_all)
 {
 	struct fdstore_message got;
+	struct fdstore_receiver to = { .channel = ends[0], .number = 1 };
 	int watched[3], fd;
-	uint32_t cursor = 0;
 
 	for (uint32_t i = 0; i < 3; i++)
 		fdstore_put(store, 1, 2 * i, 100 + i, storable(&watched[i]));
-	ck_assert_int_eq(fdstore_give(store, 1, ends[0], &cursor, true), 0);
+	ck_assert_int_eq(fdstore_give(store, 1, &to, true), 0);
 	for (uint32_t i = 0; i < 3; i++) {
 		ck_assert_int_eq(fdstore_receive(ends[1], &got, &fd), 1);
 		ck_assert_uint_eq(got.kind, FDSTORE_GIVE);
@@ -273,10 +273,42 @@ assert_receives(enum fdstore_kind kind, uint64_t cookie)
 		close(fd);
 }
 
+START_TEST(what_was_given_already_is_not_given_again)
+{
+	struct fdstore_receiver relief = { .channel = ends[0], .number = 1 };
+	int watched;
+
+	fdstore_put(store, 1, 2, 77, storable(&watched));
+	fdstore_put(store, 1, 3, 78, storable(&watched));
+	fdstore_put(store, 1, 4, 79, storable(&watched));
+	ck_assert_int_eq(fdstore_supply(store, 1, &relief), 0);
+	assert_receives(FDSTORE_GIVE, 77);
+	assert_receives(FDSTORE_GIVE, 78);
+	assert_receives(FDSTORE_GIVE, 79);
+	/* Before its turn comes one ends, one is another, one is new. */
+	fdstore_drop(store, 1, 2, 77);
+	fdstore_drop(store, 1, 3, 78);
+	fdstore_put(store, 1, 3, 80, storable(&watched));
+	fdstore_put(store, 1, 5, 81, storable(&watched));
+	relief.next = 0;
+	ck_assert_int_eq(fdstore_give(store, 1, &relief, false), 0);
+	assert_receives(FDSTORE_GIVE, 80);
+	assert_receives(FDSTORE_GIVE, 81);
+	assert_receives(FDSTORE_GIVEN, 0);
+	/* The next one is another process. */
+	relief = (struct fdstore_receiver){ .channel = ends[0], .number = 2 };
+	ck_assert_int_eq(fdstore_give(store, 1, &relief, false), 0);
+	assert_receives(FDSTORE_GIVE, 80);
+	assert_receives(FDSTORE_GIVE, 79);
+	assert_receives(FDSTORE_GIVE, 81);
+	assert_receives(FDSTORE_GIVEN, 0);
+}
+END_TEST
+
 START_TEST(what_is_moved_waits_until_it_is_put_there)
 {
+	struct fdstore_receiver to = { .channel = ends[0], .number = 1 };
 	int watched;
-	uint32_t cursor = 0;
 
 	fdstore_put(store, 0, 2, 77, storable(&watched));
 	ck_assert(!fdstore_move(store, 0, 2, 78, 1));
@@ -289,7 +321,7 @@ START_TEST(what_is_moved_waits_until_it_is_put_there)
 	ck_assert_int_eq(fdstore_send_moved(store, 1, ends[0]), 0);
 
 	/* That worker died; the next one takes it. */
-	ck_assert_int_eq(fdstore_give(store, 1, ends[0], &cursor, false), 0);
+	ck_assert_int_eq(fdstore_give(store, 1, &to, false), 0);
 	ck_assert_int_eq(fdstore_send_moved(store, 1, ends[0]), 0);
 	assert_receives(FDSTORE_GIVEN, 0);
 	assert_receives(FDSTORE_TAKE, 77);
@@ -301,7 +333,7 @@ END_TEST
 
 START_TEST(what_two_workers_died_over_is_closed)
 {
-	uint32_t cursor;
+	struct fdstore_receiver to = { .channel = ends[0] };
 	int watched;
 
 	fdstore_put(store, 0, 2, 77, storable(&watched));
@@ -310,9 +342,9 @@ START_TEST(what_two_workers_died_over_is_closed)
 		ck_assert(fdstore_has_moved(store, 1));
 		ck_assert_int_eq(fdstore_send_moved(store, 1, ends[0]), 0);
 		assert_receives(FDSTORE_TAKE, 77);
-		cursor = 0;
-		ck_assert_int_eq(
-		    fdstore_give(store, 1, ends[0], &cursor, false), 0);
+		to.number++;
+		to.next = 0;
+		ck_assert_int_eq(fdstore_give(store, 1, &to, false), 0);
 		assert_receives(FDSTORE_GIVEN, 0);
 	}
 	ck_assert(!fdstore_has_moved(store, 1));
@@ -327,7 +359,8 @@ START_TEST(giving_more_than_the_channel_holds_goes_on_where_it_stopped)
 	struct fdstore_message got = { 0 };
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC), small = 4096;
 	int fd, result, pauses = 0;
-	uint32_t cursor = 0, expected = 0;
+	struct fdstore_receiver to = { .channel = ends[0], .number = 1 };
+	uint32_t expected = 0;
 
 	ck_assert_int_eq(
 	    setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)),
@@ -336,7 +369,7 @@ START_TEST(giving_more_than_the_channel_holds_goes_on_where_it_stopped)
 	for (uint32_t i = 0; i < MANY; i++)
 		fdstore_put(large, 0, i, i, dup(null));
 	do {
-		result = fdstore_give(large, 0, ends[0], &cursor, false);
+		result = fdstore_give(large, 0, &to, false);
 		ck_assert(result == 0 || result == -EAGAIN);
 		pauses += result == -EAGAIN;
 		while (fdstore_receive(ends[1], &got, &fd) == 1) {
@@ -469,6 +502,7 @@ main(void)
 	tcase_add_test(cases, what_a_dead_worker_sent_is_read_to_its_end);
 	tcase_add_test(
 	    cases, the_successor_is_given_all_then_told_that_it_was_all);
+	tcase_add_test(cases, what_was_given_already_is_not_given_again);
 	tcase_add_test(cases, what_is_moved_waits_until_it_is_put_there);
 	tcase_add_test(cases, what_two_workers_died_over_is_closed);
 	tcase_add_test(
