@@ -34,6 +34,7 @@ enum behaviour {
 	TALKS_NONSENSE,
 	HAS_ANOTHER_VERSION,
 	HAS_ANOTHER_TABLE,
+	FOLLOWS, /* waits for the end of another, who owns the door */
 };
 
 /* --- the orphan -------------------------------------------------------------
@@ -88,6 +89,16 @@ be_orphan(enum behaviour behaviour, int door, uint32_t lane)
 	if (behaviour == IS_SILENT)
 		for (;;)
 			pause();
+	if (behaviour == FOLLOWS) {
+		pid_t other = fork();
+
+		if (other == 0)
+			_exit(sock_local_own(door));
+		waitpid(other, NULL, 0);
+		wait_for(door); /* whoever knocks now is told of that one */
+		if (sock_local_own(door) != 0)
+			_exit(7);
+	}
 	wait_for(door);
 	if ((channel = sock_local_accept(door)) < 0)
 		_exit(4);
@@ -233,6 +244,17 @@ START_TEST(the_dismissed_are_told_to_stop)
 }
 END_TEST
 
+START_TEST(who_follows_one_that_has_ended_is_waited_for)
+{
+	pid_t pid = orphan(1, FOLLOWS);
+
+	ck_assert_int_eq(
+	    heir_collect(&instance, 10 * US_PER_SECOND, &found), 0);
+	ck_assert_int_eq(found.lanes[1].pid, pid);
+	ck_assert_int_ne(found.lanes[1].door, -1);
+}
+END_TEST
+
 /* Each beside a good one, which is taken over. */
 static const struct {
 	enum behaviour behaviour;
@@ -277,6 +299,7 @@ main(void)
 	tcase_add_test(tests, a_door_without_anybody_behind_it_is_nothing);
 	tcase_add_test(tests, orphans_become_lanes_with_workers);
 	tcase_add_test(tests, the_dismissed_are_told_to_stop);
+	tcase_add_test(tests, who_follows_one_that_has_ended_is_waited_for);
 	tcase_add_loop_test(tests, who_cannot_be_taken_over_is_ended, 0,
 	    (int)ARRAY_LENGTH(bad));
 	suite_add_tcase(suite, tests);

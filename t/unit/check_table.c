@@ -363,6 +363,33 @@ START_TEST(a_table_outlives_its_master_in_the_next_ones_hands)
 }
 END_TEST
 
+START_TEST(a_lanes_lock_ends_with_its_owner)
+{
+	struct table *table = table_of(&small);
+	int locked[2];
+	char byte = 'l';
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(locked), 0);
+	ck_assert_int_ne(pid = fork(), -1);
+	if (pid == 0) {
+		if (table_lane_lock(table, 1) != 0 ||
+		    write(locked[1], &byte, 1) != 1)
+			_exit(EXIT_FAILURE);
+		pause();
+	}
+	ck_assert_int_eq(read(locked[0], &byte, 1), 1);
+	ck_assert_int_eq(table_lane_lock(table, 1), -EAGAIN);
+	ck_assert_int_eq(table_lane_lock(table, 0), 0);
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_int_eq(table_lane_lock(table, 1), 0);
+	close(locked[0]);
+	close(locked[1]);
+	table_close(table);
+}
+END_TEST
+
 START_TEST(what_is_no_table_is_not_taken)
 {
 	struct table *table = table_of(&small), *taken;
@@ -1344,6 +1371,7 @@ object_tests(void)
 	tcase_add_test(tests, another_users_table_is_not_replaced);
 	tcase_add_test(
 	    tests, a_table_outlives_its_master_in_the_next_ones_hands);
+	tcase_add_test(tests, a_lanes_lock_ends_with_its_owner);
 	tcase_add_test(tests, what_is_no_table_is_not_taken);
 	tcase_add_test(tests, an_unlinked_table_is_not_found);
 	tcase_add_test(tests, only_plain_names_are_taken);

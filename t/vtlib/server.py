@@ -89,6 +89,13 @@ def state_of(pid):
         return None
 
 
+def name_of(pid):
+    try:
+        return open("/proc/%d/comm" % pid).read().strip()
+    except OSError:
+        return ""
+
+
 class Server:
     def __init__(self, name, folder, say):
         global count
@@ -329,7 +336,9 @@ class Server:
 
     def end(self):
         """Nothing of it is left, not even what a killed master left."""
-        pids = self.worker_pids() + self.orphans
+        # by now another's process may have an orphan's number
+        pids = self.worker_pids() + [
+            pid for pid in self.orphans if name_of(pid).startswith("vodd")]
         if self.process is not None:
             pids.append(self.process.pid)
         for pid in pids:
