@@ -27,7 +27,7 @@
 #define WAIT_US (10 * US_PER_SECOND)
 #define WAIT_LOOK_US (20 * US_PER_MS)
 #define ESTATE_VARIABLE "VODD_ESTATE"
-/* The last line of one that could; anything else is a reason why not. */
+/* A line of one that could; without it the first one is the reason why not. */
 #define POSSIBLE "upgrade: possible\n"
 
 struct upgrade {
@@ -107,16 +107,16 @@ refuse(struct upgrade *upgrade, const char *what, const char *why)
 	upgrade->birth.refused(upgrade->birth.context, text);
 }
 
-/* The first line of what it said, without the program's name. */
+/* NULL: it could; else its first line, without the program's name. */
 static const char *
 fault_of(struct upgrade *upgrade)
 {
 	char *text = upgrade->text;
-	size_t last = sizeof(POSSIBLE) - 1;
+	const char *possible;
 
 	text[upgrade->used] = '\0';
-	if (upgrade->used >= last &&
-	    strcmp(text + upgrade->used - last, POSSIBLE) == 0)
+	possible = strstr(text, POSSIBLE);
+	if (possible != NULL && (possible == text || possible[-1] == '\n'))
 		return NULL;
 	text[strcspn(text, "\n")] = '\0';
 	if (strncmp(text, "vodd: ", 6) == 0)

@@ -4,8 +4,8 @@
  * the master's process: exec(2) in place, which keeps pid, children and
  * descriptors.
  *
- * Before that a child runs the program with --check-upgrade, which tells by its
- * last line whether it could go on.  Behind it the program finds the estate in
+ * Before that a child runs the program with --check-upgrade, which tells by a
+ * line whether it could go on.  Behind it the program finds the estate in
  * a memfd whose number stands in the environment.  Should it fail then, that is
  * as a master's death.
  */
