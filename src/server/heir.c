@@ -141,17 +141,19 @@ knock(const char *path, struct estate_lane *out)
 
 /*
  * Who listened last has ended, but somebody has the door: who was to follow
- * him, and will (orphan_wait()) or ends.
+ * him, and will (orphan_wait()) or ends.  Until then knocks pile up there.
  */
 static int
 knock_again(const char *path, struct estate_lane *out)
 {
-	int error;
+	int error = knock(path, out);
 
-	for (unsigned tries = 0; (error = knock(path, out)) == -ESRCH &&
+	for (unsigned tries = 0; (error == -ESRCH || error == -EAGAIN) &&
 				 tries < SUCCESSION_MS / KNOCK_MS;
-	     tries++)
+	     tries++) {
 		poll(NULL, 0, KNOCK_MS);
+		error = knock(path, out);
+	}
 	return error;
 }
 

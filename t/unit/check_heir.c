@@ -48,7 +48,8 @@ wait_for(int fd)
 		_exit(1);
 }
 
-static void
+/* False: who knocked is gone. */
+static bool
 hand_over(int channel, int door, uint32_t lane, int its_table)
 {
 	const struct fdstore_message ready = { .kind = FDSTORE_READY };
@@ -58,22 +59,44 @@ hand_over(int channel, int door, uint32_t lane, int its_table)
 	estate.table = its_table;
 	estate.hash_seed = 7;
 	estate.lanes[lane].door = door;
-	if (estate_send(&estate, channel) != 0 ||
-	    fdstore_send(channel, &ready, -1) != 0)
-		_exit(2);
+	return estate_send(&estate, channel) == 0 &&
+	       fdstore_send(channel, &ready, -1) == 0;
 }
 
-static void
+/* False: who has knocked has gone without a word. */
+static bool
 await_stop(int channel)
 {
 	struct fdstore_message message;
-	int fd;
+	int fd, got;
 
 	wait_for(channel);
-	_exit(fdstore_receive(channel, &message, &fd) == 1 &&
-		      message.kind == FDSTORE_STOP
-		  ? STOPPED
-		  : 3);
+	got = fdstore_receive(channel, &message, &fd);
+	if (got == 1 && message.kind == FDSTORE_STOP)
+		_exit(STOPPED);
+	return got != 0;
+}
+
+/* Another owns the door and ends; who knocks meanwhile is told of that one. */
+static _Noreturn void
+follow(int door, uint32_t lane)
+{
+	pid_t other = fork();
+	int channel;
+
+	if (other == 0)
+		_exit(sock_local_own(door));
+	waitpid(other, NULL, 0);
+	wait_for(door);
+	if (sock_local_own(door) != 0)
+		_exit(7);
+	do {
+		wait_for(door);
+		if ((channel = sock_local_accept(door)) < 0)
+			_exit(4);
+	} while (
+	    !hand_over(channel, door, lane, table) || !await_stop(channel));
+	_exit(3);
 }
 
 static _Noreturn void
@@ -89,16 +112,8 @@ be_orphan(enum behaviour behaviour, int door, uint32_t lane)
 	if (behaviour == IS_SILENT)
 		for (;;)
 			pause();
-	if (behaviour == FOLLOWS) {
-		pid_t other = fork();
-
-		if (other == 0)
-			_exit(sock_local_own(door));
-		waitpid(other, NULL, 0);
-		wait_for(door); /* whoever knocks now is told of that one */
-		if (sock_local_own(door) != 0)
-			_exit(7);
-	}
+	if (behaviour == FOLLOWS)
+		follow(door, lane);
 	wait_for(door);
 	if ((channel = sock_local_accept(door)) < 0)
 		_exit(4);
@@ -115,12 +130,12 @@ be_orphan(enum behaviour behaviour, int door, uint32_t lane)
 		(void)!send(channel, &future, sizeof(future), 0);
 		break;
 	case HAS_ANOTHER_TABLE:
-		hand_over(channel, door, lane, memfd_create("other", 0));
+		(void)hand_over(channel, door, lane, memfd_create("other", 0));
 		break;
 	default:
-		hand_over(channel, door, lane, table);
+		(void)hand_over(channel, door, lane, table);
 	}
-	await_stop(channel);
+	(void)await_stop(channel);
 	_exit(5);
 }
 
