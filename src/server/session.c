@@ -520,8 +520,8 @@ session_remove_stream(struct session *session, unsigned stream)
 }
 
 /*
- * SSRC: random bits, the record, the flow: so that a report that arrives on the
- * lane's one RTCP socket finds its session.
+ * SSRC: random bits, the record, a number of the flow: so that a report that
+ * arrives on the lane's one RTCP socket finds its session.
  */
 #define SSRC_FLOW_BITS 3
 #define SSRC_RECORD_BITS 20
@@ -543,17 +543,32 @@ session_find_ssrc(const struct lane *lane, uint32_t ssrc)
 	return NULL;
 }
 
+/* The lowest number that no other flow's SSRC ends in: they move up. */
+static uint32_t
+spare_number(const struct session *session, unsigned flow)
+{
+	uint32_t taken = 0, number = 0;
+
+	for (unsigned i = 0; i < session->hot.flow_count; i++)
+		if (i != flow)
+			taken |= UINT32_C(1) << (session->hot.flows[i].ssrc &
+						 ((1u << SSRC_FLOW_BITS) - 1));
+	while ((taken >> number & 1) != 0)
+		number++;
+	return number;
+}
+
 static void
 flow_begin(struct session *session, unsigned flow)
 {
 	struct table_flow *new = &session->hot.flows[flow];
-	uint32_t random[2];
+	uint32_t number = spare_number(session, flow), random[2];
 
 	lane_random(random, sizeof(random));
 	memset(new, 0, sizeof(*new));
 	assert(session->record < SSRC_RECORDS);
 	new->ssrc = random[0] << (SSRC_RECORD_BITS + SSRC_FLOW_BITS) |
-		    session->record << SSRC_FLOW_BITS | flow;
+		    session->record << SSRC_FLOW_BITS | number;
 	/* FFmpeg takes a first number of 0 for "nothing received yet". */
 	new->sequence = (uint16_t)(1 + (random[1] & 0x7fff));
 }

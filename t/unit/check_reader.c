@@ -393,7 +393,7 @@ START_TEST(threads_have_a_limit_when_all_hang)
 	for (unsigned i = 0; i < ARRAY_LENGTH(stuck); i++)
 		submit(&stuck[i], 1 + i, &go);
 	for (unsigned i = 16; i <= READER_THREADS_MAX; i += 16) {
-		wait_running(i);
+		wait_running_at_least(i);
 		sweep(3);
 	}
 	ck_assert_uint_eq(running, READER_THREADS_MAX);

@@ -289,6 +289,25 @@ START_TEST(a_stream_set_up_again_moves)
 }
 END_TEST
 
+/* A flow that ends leaves the others where their numbers don't tell. */
+START_TEST(flows_never_share_a_source_however_streams_move)
+{
+	struct session *session = new_session();
+
+	ck_assert_int_eq(session_add_stream(session, AUDIO, to(5000)), 0);
+	ck_assert_int_eq(session_add_stream(session, VIDEO, to(5002)), 0);
+	for (unsigned i = 2; i < 5000; i++) {
+		ck_assert_int_eq(
+		    session_add_stream(session, i % 2 == 0 ? AUDIO : VIDEO,
+			to((uint16_t)(5000 + 2 * i))),
+		    0);
+		ck_assert_uint_ne(
+		    session->hot.flows[0].ssrc, session->hot.flows[1].ssrc);
+	}
+	session_end(session, SESSION_TEARDOWN);
+}
+END_TEST
+
 START_TEST(commands_ride_along_in_the_first_flow_alone)
 {
 	struct session *session = new_session();
@@ -809,6 +828,8 @@ main(void)
 	tcase_add_test(
 	    streams, streams_with_other_destinations_have_flows_of_their_own);
 	tcase_add_test(streams, a_stream_set_up_again_moves);
+	tcase_add_test(
+	    streams, flows_never_share_a_source_however_streams_move);
 	tcase_add_test(streams, commands_ride_along_in_the_first_flow_alone);
 	tcase_add_test(streams, a_flow_that_goes_leaves_the_others_as_they_are);
 	tcase_add_test(streams, a_destination_too_many_changes_nothing);
