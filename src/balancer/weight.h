@@ -33,7 +33,7 @@
 
 /* What a round does to a node at most.  Parts of 1. */
 /* A change that is less than this part of the weight is none. */
-#define WEIGHT_DEAD_BAND 0.04
+#define WEIGHT_DEAD_BAND 0.03
 /* Of the larger of the configured weight and the present one. */
 #define WEIGHT_STEP 0.25
 /* Of what a new mean bit rate differs by. */
