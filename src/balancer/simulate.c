@@ -564,7 +564,7 @@ begin_nodes(struct simulate *simulate)
 		weight_node_begin(&simulate->law_nodes[i], capacities_bps[i],
 		    capacities_bps[i], simulate->weight[i], false);
 	}
-	simulate->last = count - 1;
+	simulate->last = SIZE_MAX; /* the first is next */
 	wrr_changed(simulate);
 }
 

@@ -441,17 +441,14 @@ nodes_commit(struct weight_node *nodes, size_t count)
 	return changed;
 }
 
-/* A clock that jumps is one that stood, or ran for two rounds. */
+/* Whichever way a clock jumps, no more than two rounds went by. */
 static uint64_t
 time_pass(struct weight_law *law, uint64_t now_us)
 {
-	uint64_t elapsed_us = 0;
+	uint64_t elapsed_us = now_us - law->last_us;
 
-	if (law->begun && now_us > law->last_us)
-		elapsed_us =
-		    MIN_OF(now_us - law->last_us, 2 * law->interval_us);
 	law->last_us = now_us;
-	return elapsed_us;
+	return MIN_OF(elapsed_us, 2 * law->interval_us);
 }
 
 size_t
@@ -478,6 +475,5 @@ weight_round(struct weight_law *law, struct weight_node *nodes, size_t count,
 	if (is_free)
 		nodes_convert(law, nodes, count);
 	nodes_keep_one(law, nodes, count);
-	law->begun = true;
 	return nodes_commit(nodes, count);
 }

@@ -111,14 +111,13 @@ struct weight_node {
 void weight_node_begin(struct weight_node *node, uint64_t configured_bps,
     uint64_t capacity_bps, uint32_t weight, bool fresh);
 
-/* Of a service; zeroes begin it, but for the mean length of a session. */
+/* Of a service.  Zeroes begin it, but for the first two. */
 struct weight_law {
 	uint64_t interval_us; /* between rounds */
 	uint64_t session_us; /* the mean length of a session */
 
 	/* the law's own */
 	uint64_t last_us;
-	bool begun;
 	double reference_bps; /* the capacity that has WEIGHT_FULL */
 	double typical_bps; /* of a session in this cluster; 0: not known */
 	double slowness; /* of fresh nodes, as long as they are few */

@@ -549,6 +549,56 @@ result_of(enum simulate_policy policy, const uint64_t *capacities_bps,
 	return result;
 }
 
+/* Whom the next arrival goes to. */
+static size_t
+next_node(struct simulate *simulate)
+{
+	const struct simulate_node *all = simulate_nodes(simulate);
+
+	simulate_measure(simulate);
+	while (simulate_result(simulate).arrivals == 0)
+		run(simulate, 100);
+	for (size_t i = 0; i < NODES; i++) {
+		if (all[i].arrivals > 0)
+			return i;
+	}
+	ck_abort_msg("nobody");
+	return NODES;
+}
+
+/* As ip_vs_rr, _lc, _wlc and _wrr choose: who comes first wins a draw. */
+START_TEST(schedulers_are_the_kernels)
+{
+	static const uint64_t uneven_bps[NODES] = { GBIT, GBIT, 2 * GBIT,
+		4 * GBIT };
+	/* clang-format off */
+	static const struct {
+		enum simulate_policy policy;
+		size_t order[9];
+	} rows[] = {
+		{ SIMULATE_RR,       { 0, 1, 2, 3, 0, 1, 2, 3, 0 } },
+		{ SIMULATE_LC,       { 0, 1, 2, 3, 0, 1, 2, 3, 0 } },
+		{ SIMULATE_WLC,      { 0, 1, 2, 3, 3, 2, 3, 3, 0 } },
+		{ SIMULATE_WRR_IDLE, { 3, 3, 2, 3, 0, 1, 2, 3, 3 } },
+	};
+	/* clang-format on */
+
+	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		struct simulate *simulate =
+		    cluster(rows[i].policy, uneven_bps, 0.8, 1);
+
+		for (size_t k = 0; k < ARRAY_LENGTH(rows[i].order); k++) {
+			size_t which = next_node(simulate);
+
+			ck_assert_msg(which == rows[i].order[k],
+			    "%s, arrival %zu: node %zu",
+			    simulate_policy_name(rows[i].policy), k, which);
+		}
+		simulate_free(simulate);
+	}
+}
+END_TEST
+
 START_TEST(the_busiest_node_is_near_the_oracles_with_few_writes)
 {
 	for (uint64_t seed = 1; seed <= 5; seed++) {
@@ -696,6 +746,7 @@ main(void)
 	tcase_add_test(rules, a_cluster_without_viewers_starts_at_once);
 	suite_add_tcase(suite, rules);
 	tcase_set_timeout(simulated, 60);
+	tcase_add_test(simulated, schedulers_are_the_kernels);
 	tcase_add_test(
 	    simulated, the_busiest_node_is_near_the_oracles_with_few_writes);
 	tcase_add_test(
