@@ -256,7 +256,7 @@ START_TEST(a_takeover_keeps_what_the_silent_had)
 
 	ck_assert_uint_eq(nodes[0].weight, WEIGHT_FULL);
 	ck_assert_uint_eq(nodes[2].weight, WEIGHT_FULL / 2);
-	ck_assert_uint_eq(nodes[3].weight, WEIGHT_FULL * 2);
+	ck_assert_uint_eq(nodes[3].weight, UINT64_C(2) * WEIGHT_FULL);
 }
 END_TEST
 
@@ -322,7 +322,7 @@ START_TEST(clock_jumps_are_harmless)
 {
 	/* clang-format off */
 	static const int64_t jumps_us[] = {
-		-900 * 1000000LL, 0, 3600 * 24 * 365 * 1000000LL, INT64_MIN,
+		-900 * 1000000LL, 0, 3600LL * 24 * 365 * 1000000, INT64_MIN,
 		INT64_MAX, -1, 1,
 	};
 	/* clang-format on */
@@ -420,7 +420,7 @@ START_TEST(late_packets_take_weight_and_give_it_back_slowly)
 	}
 	nodes[0].report.pressure = 0;
 	rounds(5);
-	ck_assert_uint_lt(nodes[0].weight, WEIGHT_FULL * 7 / 10);
+	ck_assert_uint_lt(nodes[0].weight, UINT64_C(7) * WEIGHT_FULL / 10);
 	rounds(SETTLED);
 	ck_assert(is_about(nodes[0].weight, WEIGHT_FULL));
 	for (size_t i = 1; i < NODES; i++)
