@@ -142,6 +142,20 @@ counter(enum table_counter which)
 	return table_counter(test.lane.table, 0, which);
 }
 
+static bool
+has_sent(void *context)
+{
+	(void)context;
+	return counter(TABLE_PACKETS_SENT) > 0;
+}
+
+static bool
+has_one_connection(void *context)
+{
+	(void)context;
+	return counter(TABLE_CONNECTIONS) == 1;
+}
+
 static unsigned
 count_used(enum table_kind kind)
 {
@@ -246,7 +260,7 @@ START_TEST(counts_are_made_anew_and_sums_go_on)
 	uint64_t committed_bps, sent;
 
 	watch(&one, UDP_1);
-	test_lane_pass(&test, 50 * US_PER_MS);
+	ck_assert(test_lane_until(&test, has_sent, NULL));
 	committed_bps = counter(TABLE_COMMITTED_BPS);
 	sent = counter(TABLE_PACKETS_SENT);
 	ck_assert_uint_gt(committed_bps, 0);
@@ -361,7 +375,6 @@ START_TEST(a_connection_whose_bytes_do_not_agree_is_ended)
 	ck_assert_int_gt(send(stored[one.record].fd, "x", 1, 0), 0);
 	ck_assert_int_gt(send(stored[other.record].fd, "x", 1, 0), 0);
 	come_after(false);
-	test_lane_pass(&test, 20 * US_PER_MS);
 	/* Behind `one` frames follow, which are taken for what was sent. */
 	ck_assert_ptr_nonnull(test.lane.connections[one.record]);
 	ck_assert_ptr_null(test.lane.connections[other.record]);
@@ -421,7 +434,6 @@ START_TEST(a_title_that_kills_twice_is_refused_and_ends_its_sessions)
 	ck_assert_uint_eq(counter(TABLE_TITLES_REFUSED), 0);
 
 	die_over(TABLE_NONE, title, true);
-	test_lane_pass(&test, 50 * US_PER_MS);
 	ck_assert_uint_eq(counter(TABLE_SESSIONS), 1);
 	ck_assert_uint_eq(counter(TABLE_TITLES_REFUSED), 1);
 	one.session[0] = '\0';
@@ -467,8 +479,7 @@ START_TEST(a_session_lives_on_the_connection_that_named_it_last)
 	strcpy(other.session, one.session);
 	ck_assert_uint_eq(ask(&other, "PAUSE", ""), 200);
 	test_client_close(&one);
-	test_lane_pass(&test, 50 * US_PER_MS);
-	ck_assert_uint_eq(counter(TABLE_CONNECTIONS), 1);
+	ck_assert(test_lane_until(&test, has_one_connection, NULL));
 	ck_assert_uint_eq(counter(TABLE_SESSIONS), 1);
 	ck_assert_uint_eq(ask(&other, "PLAY", ""), 200);
 	be_replaced(false);
