@@ -6,6 +6,7 @@
 #include "media/reader.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -246,6 +247,18 @@ init_condition(pthread_cond_t *condition)
 	pthread_condattr_destroy(&attributes);
 }
 
+/*
+ * An arena of its own keeps what a thread has read last, a block and more; the
+ * threads' few allocations do not contend.
+ */
+static void
+share_one_heap(void)
+{
+#ifdef M_ARENA_MAX
+	mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
 int
 reader_new(unsigned threads, size_t pool_bytes, struct reader **out)
 {
@@ -256,6 +269,7 @@ reader_new(unsigned threads, size_t pool_bytes, struct reader **out)
 		return -EINVAL;
 	if ((reader = calloc(1, sizeof(*reader))) == NULL)
 		return -ENOMEM;
+	share_one_heap();
 	pthread_mutex_init(&reader->lock, NULL);
 	init_condition(&reader->work);
 	queue_init(&reader->waiting);
