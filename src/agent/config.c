@@ -11,12 +11,10 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/log.h"
 
 #define TBIT UINT64_C(1000000000000)
 #define MINUTE_US (60 * US_PER_SECOND)
-
-static const char *const log_levels[] = { "error", "warning", "info", "debug",
-	NULL };
 
 /* clang-format off */
 #define ROW(name, type, field, text, ...) \
@@ -46,105 +44,93 @@ const struct settings_row config_rows[] = {
 	    "A server whose workers are silent for longer is down."),
 	ROW("user", SETTINGS_TEXT, user, "vodd", 0, 0, NULL,
 	    "User that the agent runs as when started by root."),
-	ROW("log_level", SETTINGS_CHOICE, log_level, "info", 0, 3, log_levels,
+	ROW("log_level", SETTINGS_CHOICE, log_level, "info", 0, 3,
+	    log_level_names,
 	    "The least important level that is logged."),
 };
 /* clang-format on */
 const size_t config_row_count = ARRAY_LENGTH(config_rows);
 
-static int
-blame(const char *name, const char *text, const char *what,
-    char error[static SETTINGS_ERROR_MAX])
-{
-	snprintf(
-	    error, SETTINGS_ERROR_MAX, "%s: '%.100s' is %s", name, text, what);
-	return -EINVAL;
-}
+/* What is wrong with the addresses of a setting. */
+struct fault {
+	const char *name, *text, *what;
+};
 
 /* TEXT may be empty where OUT may be none. */
-static int
+static bool
 take_address(const char *name, const char *text, bool optional,
-    union sock_address *out, char error[static SETTINGS_ERROR_MAX])
+    union sock_address *out, struct fault *fault)
 {
 	memset(out, 0, sizeof(*out));
-	if (text[0] == '\0' && optional)
-		return 0;
-	if (sock_address_parse(text, out) == 0)
-		return 0;
-	return blame(name, text,
-	    "no numeric address and port, such as \":3333\", "
-	    "\"192.0.2.1:3333\" or \"[2001:db8::1]:3333\"",
-	    error);
+	if ((text[0] == '\0' && optional) || sock_address_parse(text, out) == 0)
+		return true;
+	*fault = (struct fault){ name, text,
+		"no numeric address and port, such as \":3333\", "
+		"\"192.0.2.1:3333\" or \"[2001:db8::1]:3333\"" };
+	return false;
 }
 
-static int
-config_check(struct config *config, char error[static SETTINGS_ERROR_MAX])
+static bool
+is_address(const char *text)
+{
+	struct allow_network network;
+
+	return strchr(text, '/') == NULL && allow_parse_network(text, &network);
+}
+
+/* Fills in what follows from the texts; false with FAULT set. */
+static bool
+config_derive(struct config *config, struct fault *fault)
 {
 	const char *wrong;
-	int result;
 
-	if ((result = take_address("listen", config->listen, false,
-		 &config->listen_address, error)) != 0 ||
-	    (result = take_address("http", config->http, true,
-		 &config->http_address, error)) != 0 ||
-	    (result = take_address("rtsp", config->rtsp, false,
-		 &config->rtsp_address, error)) != 0)
-		return result;
-	if ((wrong = allow_parse(&config->allow, &config->allowed)) != NULL)
-		return blame("allow", wrong,
-		    "neither \"private\" nor \"any\" nor an address or "
-		    "network, such as \"192.0.2.0/24\"",
-		    error);
-	for (unsigned i = 0; i < config->vip.count; i++) {
-		struct allow_network vip;
-
-		wrong = config->vip.text[i];
-		if (wrong[0] != '\0' && (strchr(wrong, '/') != NULL ||
-					    !allow_parse_network(wrong, &vip)))
-			return blame("vip", wrong, "no numeric address", error);
+	if (!take_address("listen", config->listen, false,
+		&config->listen_address, fault) ||
+	    !take_address(
+		"http", config->http, true, &config->http_address, fault) ||
+	    !take_address(
+		"rtsp", config->rtsp, false, &config->rtsp_address, fault))
+		return false;
+	if ((wrong = allow_parse(&config->allow, &config->allowed)) != NULL) {
+		*fault = (struct fault){ "allow", wrong,
+			"neither \"private\" nor \"any\" nor an address or "
+			"network, such as \"192.0.2.0/24\"" };
+		return false;
 	}
-	if (strchr(config->interface, '/') != NULL)
-		return blame(
-		    "interface", config->interface, "no interface", error);
-	return 0;
-}
-
-static int
-take_option(const char *value, char out[static SETTINGS_TEXT_MAX],
-    const char *name, char error[static SETTINGS_ERROR_MAX])
-{
-	if (value == NULL)
-		return 0;
-	if (strlen(value) >= SETTINGS_TEXT_MAX)
-		return blame(name, value, "too long", error);
-	strcpy(out, value);
-	return 0;
+	for (unsigned i = 0; i < config->vip.count; i++) {
+		if (is_address(config->vip.text[i]))
+			continue;
+		*fault = (struct fault){ "vip", config->vip.text[i],
+			"no numeric address" };
+		return false;
+	}
+	if (strchr(config->interface, '/') != NULL) {
+		*fault = (struct fault){ "interface", config->interface,
+			"no interface" };
+		return false;
+	}
+	return true;
 }
 
 int
-config_load(const struct config_source *source, struct config *out,
+config_load(const struct settings_source *source, struct config *out,
     char error[static SETTINGS_ERROR_MAX])
 {
+	char what[SETTINGS_ERROR_MAX];
 	struct config config;
+	struct fault fault;
 	int result;
 
 	memset(&config, 0, sizeof(config));
-	settings_defaults(config_rows, config_row_count, &config);
-	result = settings_read(
-	    config_rows, config_row_count, source->file, &config, error);
-	if (result == -ENOENT && source->file_optional)
-		result = 0;
-	for (unsigned i = 0; result == 0 && i < source->override_count; i++)
-		result = settings_override(config_rows, config_row_count,
-		    source->overrides[i], &config, error);
-	if (result == 0)
-		result =
-		    take_option(source->listen, config.listen, "listen", error);
-	if (result == 0)
-		result = take_option(source->http, config.http, "http", error);
-	if (result == 0)
-		result = config_check(&config, error);
-	if (result == 0)
-		*out = config;
-	return result;
+	result = settings_load(
+	    config_rows, config_row_count, source, &config, error);
+	if (result != 0)
+		return result;
+	if (!config_derive(&config, &fault)) {
+		snprintf(what, sizeof(what), "'%.100s' is %s", fault.text,
+		    fault.what);
+		return settings_blame(source, fault.name, what, error);
+	}
+	*out = config;
+	return 0;
 }

@@ -34,18 +34,8 @@ struct config {
 extern const struct settings_row config_rows[];
 extern const size_t config_row_count;
 
-#define CONFIG_OVERRIDES_MAX 32
-
-struct config_source {
-	const char *file; /* borrowed */
-	bool file_optional; /* the default file may be missing */
-	unsigned override_count;
-	const char *overrides[CONFIG_OVERRIDES_MAX]; /* -o, in their order */
-	const char *listen, *http; /* above all others; NULL: not given */
-};
-
 /* 0, or -errno with ERROR set, OUT untouched. */
-int config_load(const struct config_source *source, struct config *out,
+int config_load(const struct settings_source *source, struct config *out,
     char error[static SETTINGS_ERROR_MAX]);
 
 #endif

@@ -7,15 +7,10 @@
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
-#ifdef HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
 
 #include "agent/agent.h"
 #include "agent/config.h"
@@ -23,16 +18,16 @@
 #include "agent/load_port.h"
 #include "base/base.h"
 #include "base/log.h"
+#include "base/notify.h"
+#include "base/program.h"
 #include "base/sock.h"
 
-#define EXIT_USAGE 2
 #define DEFAULT_FILE VODD_SYSCONFDIR "/vodagent.conf"
 #define BACKLOG 64
 
 struct options {
-	struct config_source source;
-	const char *instance;
-	bool foreground, test;
+	struct program_options common;
+	const char *listen, *http; /* NULL: not given */
 };
 
 static const char usage_text[] =
@@ -51,110 +46,51 @@ static const char usage_text[] =
 
 /* --- options ----------------------------------------------------------------
  */
-static int PRINTF_LIKE(1, 2) usage_error(const char *format, ...)
-{
-	va_list list;
+static program_take take_option;
 
-	fputs("vodagent: ", stderr);
-	va_start(list, format);
-	vfprintf(stderr, format, list);
-	va_end(list);
-	fputs("\nvodagent: -h prints the options\n", stderr);
-	return EXIT_USAGE;
-}
+static const struct program program = {
+	.name = "vodagent",
+	.usage = usage_text,
+	.file = DEFAULT_FILE,
+	.instance = "vodd",
+	.letters = "l:H:",
+	.take = take_option,
+};
 
 static int
-add_override(struct config_source *source, const char *text)
+take_option(void *context, int option, const char *value)
 {
-	if (source->override_count == CONFIG_OVERRIDES_MAX)
-		return usage_error(
-		    "more than %d times -o", CONFIG_OVERRIDES_MAX);
-	source->overrides[source->override_count++] = text;
-	return -1;
-}
+	struct options *options = context;
 
-/* -1: go on; else the exit status. */
-static int
-take_option(struct options *options, int option, const char *value)
-{
-	struct config_source *source = &options->source;
-
-	switch (option) {
-	case 'f':
-		options->foreground = true;
-		return -1;
-	case 't':
-		options->test = true;
-		return -1;
-	case 'c':
-		source->file = value;
-		source->file_optional = false;
-		return -1;
-	case 'n':
-		options->instance = value;
-		return -1;
-	case 'l':
-		source->listen = value;
-		return -1;
-	case 'H':
-		source->http = value;
-		return -1;
-	case 'o':
-		return add_override(source, value);
-	case 'V':
-		printf("vodagent %s\n", PACKAGE_VERSION);
-		return 0;
-	case 'h':
-		fputs(usage_text, stdout);
-		return 0;
-	case ':':
-		return usage_error("-%c needs a value", optopt);
-	default:
-		return usage_error("unknown option -%c", optopt);
-	}
-}
-
-static bool
-name_is_valid(const char *name)
-{
-	size_t length = strlen(name);
-
-	return length > 0 && length < TABLE_NAME_MAX &&
-	       name[strspn(name,
-		   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		   "0123456789_-")] == '\0';
+	if (option == 'l')
+		options->listen = value;
+	else /* 'H' */
+		options->http = value;
+	return PROGRAM_GOES_ON;
 }
 
 static int
 read_options(int argc, char **argv, struct options *options)
 {
-	int option, result;
+	int result;
 
-	*options = (struct options){ .instance = "vodd",
-		.source = { .file = DEFAULT_FILE, .file_optional = true } };
-	while ((option = getopt(argc, argv, ":ftc:n:l:H:o:Vh")) != -1) {
-		result = take_option(options, option, optarg);
-		if (result != -1)
-			return result;
-	}
-	if (optind < argc)
-		return usage_error("unknown argument %s", argv[optind]);
-	if (!name_is_valid(options->instance))
-		return usage_error(
-		    "-n %s: no name of an instance", options->instance);
-	return -1;
+	*options = (struct options){ .listen = NULL };
+	result =
+	    program_options(&program, argc, argv, options, &options->common);
+	if (result != PROGRAM_GOES_ON)
+		return result;
+	program_set(&options->common, "listen", options->listen);
+	program_set(&options->common, "http", options->http);
+	return PROGRAM_GOES_ON;
 }
 
 /* --- -t ---------------------------------------------------------------------
  */
 static int
-run_test(const struct options *options, const struct config *config,
+run_test(const struct program_options *options, const struct config *config,
     const struct agent *agent)
 {
-	printf("# %s\n", access(options->source.file, F_OK) == 0
-			     ? options->source.file
-			     : "no configuration file: defaults");
-	settings_print(config_rows, config_row_count, config, stdout);
+	program_print(options, config_rows, config_row_count, config);
 	printf("# instance %s\n", options->instance);
 	printf("#   table      /vodd.%s\n", options->instance);
 	printf("#   node       %s\n", agent->node);
@@ -245,22 +181,6 @@ bound_text(int fd, char text[static SOCK_TEXT_MAX])
 }
 
 static void
-tell_manager(const char *text)
-{
-#ifdef HAVE_SYSTEMD
-	(void)sd_notify(0, text);
-#else
-	(void)text;
-#endif
-}
-
-static void
-tell_alive(void)
-{
-	tell_manager("WATCHDOG=1");
-}
-
-static void
 signalled(void *context, int signal)
 {
 	(void)signal;
@@ -297,16 +217,16 @@ answer_all(struct agent *agent, const struct ports *ports)
 	if ((result = loop_new(&loop)) != 0 ||
 	    (result = signals_take(loop)) != 0)
 		goto done;
-	agent->ticked = tell_alive;
+	agent->ticked = notify_alive;
 	agent_start(agent, loop);
 	result = load_port_open(agent, loop, ports->load, &load);
 	if (result == 0 && ports->http != -1)
 		result = http_open(agent, loop, ports->http, &http);
 	if (result != 0)
 		goto stop;
-	tell_manager("READY=1");
+	notify_ready("answering");
 	result = loop_run(loop);
-	tell_manager("STOPPING=1");
+	notify_stopping();
 	if (result == 0)
 		log_info("agent", "ends");
 
@@ -323,7 +243,7 @@ done:
 }
 
 static int
-serve(const struct options *options, const struct config *config,
+serve(const struct program_options *options, const struct config *config,
     struct agent *agent)
 {
 	struct ports ports;
@@ -332,16 +252,8 @@ serve(const struct options *options, const struct config *config,
 	signal(SIGPIPE, SIG_IGN);
 	if (ports_open(config, &ports) != 0 || give_up_root(config->user) != 0)
 		return 1;
-	if (!options->foreground) {
-		/* Whatever can be refused has been, on stderr. */
-		if (log_open(LOG_TO_SYSLOG, "vodagent", NULL) != 0 ||
-		    daemon(0, 0) != 0) {
-			fprintf(stderr,
-			    "vodagent: cannot become a daemon: %s\n",
-			    strerror(errno));
-			return 1;
-		}
-	}
+	if (!options->foreground && program_detach(&program) != 0)
+		return 1;
 	return answer_all(agent, &ports);
 }
 
@@ -354,16 +266,16 @@ main(int argc, char **argv)
 	struct agent agent;
 	int result;
 
-	if ((result = read_options(argc, argv, &options)) != -1)
+	if ((result = read_options(argc, argv, &options)) != PROGRAM_GOES_ON)
 		return result;
-	if (config_load(&options.source, &config, error) != 0 ||
-	    agent_init(&agent, &config, options.instance, error) != 0) {
+	if (config_load(&options.common.settings, &config, error) != 0 ||
+	    agent_init(&agent, &config, options.common.instance, error) != 0) {
 		fprintf(stderr, "vodagent: %s\n", error);
-		return EXIT_USAGE;
+		return PROGRAM_USAGE;
 	}
-	if (options.test)
-		return run_test(&options, &config, &agent);
+	if (options.common.test)
+		return run_test(&options.common, &config, &agent);
 	if (log_open(LOG_TO_STDERR, "vodagent", NULL) != 0)
 		return 1;
-	return serve(&options, &config, &agent);
+	return serve(&options.common, &config, &agent);
 }

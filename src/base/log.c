@@ -29,14 +29,19 @@
 #define SHORTAGE_NS INT64_C(60000000000)
 
 /* clang-format off */
-static const struct {
-	const char *name;
-	int priority; /* of syslog and the journal */
-} levels[] = {
-	[LOG_LEVEL_ERROR]   = { "error",   LOG_ERR },
-	[LOG_LEVEL_WARNING] = { "warning", LOG_WARNING },
-	[LOG_LEVEL_INFO]    = { "info",    LOG_INFO },
-	[LOG_LEVEL_DEBUG]   = { "debug",   LOG_DEBUG },
+const char *const log_level_names[] = {
+	[LOG_LEVEL_ERROR]   = "error",
+	[LOG_LEVEL_WARNING] = "warning",
+	[LOG_LEVEL_INFO]    = "info",
+	[LOG_LEVEL_DEBUG]   = "debug",
+	NULL
+};
+/* of syslog and the journal */
+static const int priorities[] = {
+	[LOG_LEVEL_ERROR]   = LOG_ERR,
+	[LOG_LEVEL_WARNING] = LOG_WARNING,
+	[LOG_LEVEL_INFO]    = LOG_INFO,
+	[LOG_LEVEL_DEBUG]   = LOG_DEBUG,
 };
 /* clang-format on */
 
@@ -203,7 +208,7 @@ target_write(enum log_level level, const char *text)
 	size_t length = 0;
 
 	if (state.target == LOG_TO_SYSLOG) {
-		syslog(levels[level].priority, "%s", text);
+		syslog(priorities[level], "%s", text);
 		return true;
 	}
 	if (state.cut)
@@ -214,10 +219,10 @@ target_write(enum log_level level, const char *text)
 		    timestamp_format(whole + length, sizeof(whole) - length);
 	} else if (state.journal) {
 		length += (size_t)snprintf(whole + length,
-		    sizeof(whole) - length, "<%d>", levels[level].priority);
+		    sizeof(whole) - length, "<%d>", priorities[level]);
 	}
 	length += (size_t)snprintf(whole + length, sizeof(whole) - length,
-	    "%s %s\n", levels[level].name, text);
+	    "%s %s\n", log_level_names[level], text);
 	return bytes_write(fd, whole, length);
 }
 
@@ -478,18 +483,6 @@ enum log_level
 log_get_level(void)
 {
 	return state.level;
-}
-
-bool
-log_level_parse(const char *text, enum log_level *out)
-{
-	for (size_t i = 0; i < ARRAY_LENGTH(levels); i++) {
-		if (strcmp(text, levels[i].name) == 0) {
-			*out = (enum log_level)i;
-			return true;
-		}
-	}
-	return false;
 }
 
 /* ---- client text ---- */

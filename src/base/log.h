@@ -25,6 +25,8 @@ enum log_level {
 	LOG_LEVEL_INFO,
 	LOG_LEVEL_DEBUG
 };
+/* "error", "warning", "info", "debug", NULL: the choices of a setting. */
+extern const char *const log_level_names[];
 enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_FILE };
 
 /* Longest line; what is longer ends in "…". */
@@ -54,9 +56,6 @@ enum log_level log_get_level(void);
  * To be called now and then, and before the process ends.
  */
 void log_flush(void);
-
-/* "error", "warning", "info", "debug" -> level; false: none of them. */
-bool log_level_parse(const char *text, enum log_level *out);
 
 void log_error(const char *area, const char *format, ...) PRINTF_LIKE(2, 3);
 void log_warning(const char *area, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -117,6 +117,21 @@ union value {
 	struct settings_range range;
 };
 
+/* clang-format off */
+static const size_t value_sizes[] = {
+	[SETTINGS_COUNT]     = sizeof(uint64_t),
+	[SETTINGS_RATE]      = sizeof(uint64_t),
+	[SETTINGS_SIZE]      = sizeof(uint64_t),
+	[SETTINGS_TIME]      = sizeof(uint64_t),
+	[SETTINGS_BOOL]      = sizeof(bool),
+	[SETTINGS_TEXT]      = SETTINGS_TEXT_MAX,
+	[SETTINGS_TEXT_LIST] = sizeof(struct settings_list),
+	[SETTINGS_RANGE]     = sizeof(struct settings_range),
+	[SETTINGS_CHOICE]    = sizeof(uint64_t),
+	[SETTINGS_NUMBER]    = sizeof(double),
+};
+/* clang-format on */
+
 enum verdict {
 	VALUE_RIGHT,
 	VALUE_WRONG, /* not of the type at all */
@@ -436,35 +451,25 @@ literal_take(const struct settings_row *row, const struct literal *literal,
 
 /* Texts only as far as they go: the rest of the place is not theirs. */
 static void
+value_copy(const struct settings_row *row, const void *from, void *to)
+{
+	if (row->type == SETTINGS_TEXT)
+		strcpy(to, from);
+	else
+		memcpy(to, from, value_sizes[row->type]);
+}
+
+static void
 value_store(
     const struct settings_row *row, const union value *value, void *target)
 {
-	void *place = (char *)target + row->offset;
+	value_copy(row, value, (char *)target + row->offset);
+}
 
-	switch (row->type) {
-	case SETTINGS_COUNT:
-	case SETTINGS_RATE:
-	case SETTINGS_SIZE:
-	case SETTINGS_TIME:
-	case SETTINGS_CHOICE:
-		memcpy(place, &value->number, sizeof(value->number));
-		break;
-	case SETTINGS_BOOL:
-		memcpy(place, &value->truth, sizeof(value->truth));
-		break;
-	case SETTINGS_TEXT:
-		strcpy(place, value->text);
-		break;
-	case SETTINGS_TEXT_LIST:
-		memcpy(place, &value->list, sizeof(value->list));
-		break;
-	case SETTINGS_RANGE:
-		memcpy(place, &value->range, sizeof(value->range));
-		break;
-	case SETTINGS_NUMBER:
-		memcpy(place, &value->fraction, sizeof(value->fraction));
-		break;
-	}
+static void
+value_load(const struct settings_row *row, const void *target, union value *out)
+{
+	value_copy(row, (const char *)target + row->offset, out);
 }
 
 /* ---- what is wrong ---- */
@@ -1198,6 +1203,121 @@ settings_read(const struct settings_row *rows, size_t count, const char *file,
 	return result;
 }
 
+/* ---- all sources ---- */
+
+int
+settings_load(const struct settings_row *rows, size_t count,
+    const struct settings_source *source, void *target,
+    char error[static SETTINGS_ERROR_MAX])
+{
+	int result;
+
+	settings_defaults(rows, count, target);
+	result = settings_read(rows, count, source->file, target, error);
+	if (result == -ENOENT && source->file_optional)
+		result = 0;
+	for (unsigned i = 0; result == 0 && i < source->override_count; i++)
+		result = settings_override(
+		    rows, count, source->overrides[i], target, error);
+	return result;
+}
+
+static bool
+is_overridden(const struct settings_source *source, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (unsigned i = 0; i < source->override_count; i++)
+		if (strncmp(source->overrides[i], name, length) == 0 &&
+		    source->overrides[i][length] == '=')
+			return true;
+	return false;
+}
+
+/* The first line of FILE that sets NAME; 0: none. */
+static unsigned
+line_of(const char *file, const char *name)
+{
+	size_t length = strlen(name);
+	unsigned line = 0, found = 0;
+	char text[256];
+	FILE *stream;
+
+	if ((stream = fopen(file, "re")) == NULL)
+		return 0;
+	while (found == 0 && fgets(text, sizeof(text), stream) != NULL) {
+		const char *at = text + strspn(text, " \t");
+
+		line++;
+		if (strncmp(at, name, length) == 0 &&
+		    strchr(" \t=:\n", at[length]) != NULL)
+			found = line;
+	}
+	fclose(stream);
+	return found;
+}
+
+int
+settings_blame(const struct settings_source *source, const char *name,
+    const char *what, char error[static SETTINGS_ERROR_MAX])
+{
+	unsigned line = 0;
+
+	if (!is_overridden(source, name))
+		line = line_of(source->file, name);
+	if (line != 0)
+		snprintf(error, SETTINGS_ERROR_MAX, "%s:%u: %s: %s",
+		    source->file, line, name, what);
+	else
+		snprintf(error, SETTINGS_ERROR_MAX, "%s: %s", name, what);
+	return -EINVAL;
+}
+
+/* ---- comparing ---- */
+
+static bool
+list_same(const struct settings_list *a, const struct settings_list *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (unsigned i = 0; i < a->count; i++)
+		if (strcmp(a->text[i], b->text[i]) != 0)
+			return false;
+	return true;
+}
+
+static bool
+value_same(
+    const struct settings_row *row, const union value *a, const union value *b)
+{
+	switch (row->type) {
+	case SETTINGS_BOOL:
+		return a->truth == b->truth;
+	case SETTINGS_TEXT:
+		return strcmp(a->text, b->text) == 0;
+	case SETTINGS_TEXT_LIST:
+		return list_same(&a->list, &b->list);
+	case SETTINGS_RANGE:
+		return a->range.first == b->range.first &&
+		       a->range.last == b->range.last;
+	case SETTINGS_NUMBER:
+		return !(a->fraction < b->fraction) &&
+		       !(a->fraction > b->fraction);
+	default:
+		return a->number == b->number;
+	}
+}
+
+bool
+settings_same(const struct settings_row *row, const void *a, const void *b)
+{
+	union value left, right;
+
+	value_load(row, a, &left);
+	value_load(row, b, &right);
+	return value_same(row, &left, &right);
+}
+
 /* ---- printing ---- */
 
 static void
@@ -1292,70 +1412,6 @@ value_print(const struct settings_row *row, const union value *value, FILE *out)
 	case SETTINGS_NUMBER:
 		fraction_print(value->fraction, out);
 		break;
-	}
-}
-
-static void
-value_load(const struct settings_row *row, const void *target, union value *out)
-{
-	const void *place = (const char *)target + row->offset;
-
-	switch (row->type) {
-	case SETTINGS_COUNT:
-	case SETTINGS_RATE:
-	case SETTINGS_SIZE:
-	case SETTINGS_TIME:
-	case SETTINGS_CHOICE:
-		memcpy(&out->number, place, sizeof(out->number));
-		break;
-	case SETTINGS_BOOL:
-		memcpy(&out->truth, place, sizeof(out->truth));
-		break;
-	case SETTINGS_TEXT:
-		strcpy(out->text, place);
-		break;
-	case SETTINGS_TEXT_LIST:
-		memcpy(&out->list, place, sizeof(out->list));
-		break;
-	case SETTINGS_RANGE:
-		memcpy(&out->range, place, sizeof(out->range));
-		break;
-	case SETTINGS_NUMBER:
-		memcpy(&out->fraction, place, sizeof(out->fraction));
-		break;
-	}
-}
-
-static bool
-list_same(const struct settings_list *a, const struct settings_list *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (unsigned i = 0; i < a->count; i++)
-		if (strcmp(a->text[i], b->text[i]) != 0)
-			return false;
-	return true;
-}
-
-static bool
-value_same(
-    const struct settings_row *row, const union value *a, const union value *b)
-{
-	switch (row->type) {
-	case SETTINGS_BOOL:
-		return a->truth == b->truth;
-	case SETTINGS_TEXT:
-		return strcmp(a->text, b->text) == 0;
-	case SETTINGS_TEXT_LIST:
-		return list_same(&a->list, &b->list);
-	case SETTINGS_RANGE:
-		return a->range.first == b->range.first &&
-		       a->range.last == b->range.last;
-	case SETTINGS_NUMBER:
-		return !(a->fraction < b->fraction) &&
-		       !(a->fraction > b->fraction);
-	default:
-		return a->number == b->number;
 	}
 }
 

@@ -85,6 +85,35 @@ int settings_override(const struct settings_row *rows, size_t count,
     const char *assignment, void *target,
     char error[static SETTINGS_ERROR_MAX]);
 
+/* Where a program's settings come from; all borrowed. */
+#define SETTINGS_OVERRIDES_MAX 72
+struct settings_source {
+	const char *file;
+	bool file_optional; /* the default file may be missing */
+	unsigned override_count;
+	/* As given by -o; a later one stands above those before it. */
+	const char *overrides[SETTINGS_OVERRIDES_MAX];
+};
+
+/*
+ * Defaults, then the file, then the overrides, into TARGET, which is nothing
+ * whole after an error.  0, or -errno with ERROR set.
+ */
+int settings_load(const struct settings_row *rows, size_t count,
+    const struct settings_source *source, void *target,
+    char error[static SETTINGS_ERROR_MAX]);
+
+/*
+ * ERROR for what is wrong with NAME although its row takes it: the line of the
+ * file is named unless an override stands above it.  -EINVAL.
+ */
+int settings_blame(const struct settings_source *source, const char *name,
+    const char *what, char error[static SETTINGS_ERROR_MAX]);
+
+/* Has the setting of ROW the same value in A and B? */
+bool settings_same(
+    const struct settings_row *row, const void *a, const void *b);
+
 /*
  * Prints all settings as they are now in the syntax of the file, each below
  * its help, with a comment where it differs from the default.

@@ -2,13 +2,10 @@
 /*
  * The server's settings: what there is, within which limits, and what it takes
  * to change each in a running instance.  Reading the file is base/settings'
- * work; here are the table, the command line's part and the checks that need
- * more than one value.
+ * work; here are the table and the checks that need more than one value.
  */
 #include "server/config.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
@@ -25,9 +22,6 @@
 #define MINUTE_US (60 * US_PER_SECOND)
 #define HOUR_US (60 * MINUTE_US)
 #define TBIT UINT64_C(1000000000000)
-
-static const char *const log_levels[] = { "error", "warning", "info", "debug",
-	NULL };
 
 /*
  * payload_limit: an RTP packet of 1,448 bytes of payload is 1,488 bytes of
@@ -103,7 +97,8 @@ const struct settings_row config_rows[] = {
 	    "Offer RTP interleaved with RTSP over TCP."),
 	ROW("udp_segmentation", SETTINGS_BOOL, udp_segmentation, "true", 0, 1,
 	    NULL, "Hand the kernel several datagrams as one message (GSO)."),
-	ROW("log_level", SETTINGS_CHOICE, log_level, "info", 0, 3, log_levels,
+	ROW("log_level", SETTINGS_CHOICE, log_level, "info", 0, 3,
+	    log_level_names,
 	    "The least important level that is logged."),
 	ROW("log_file", SETTINGS_TEXT, log_file, "", 0, 0, NULL,
 	    "File that a daemon logs to; empty: syslog."),
@@ -119,19 +114,6 @@ static const struct {
 	{ "drain_timeout", CONFIG_AT_ONCE },
 	{ "log_level",     CONFIG_AT_ONCE },
 	{ "stall_timeout", CONFIG_AT_ONCE },
-};
-
-static const size_t value_size[] = {
-	[SETTINGS_COUNT]     = sizeof(uint64_t),
-	[SETTINGS_RATE]      = sizeof(uint64_t),
-	[SETTINGS_SIZE]      = sizeof(uint64_t),
-	[SETTINGS_TIME]      = sizeof(uint64_t),
-	[SETTINGS_BOOL]      = sizeof(bool),
-	[SETTINGS_TEXT]      = SETTINGS_TEXT_MAX,
-	[SETTINGS_TEXT_LIST] = sizeof(struct settings_list),
-	[SETTINGS_RANGE]     = sizeof(struct settings_range),
-	[SETTINGS_CHOICE]    = sizeof(uint64_t),
-	[SETTINGS_NUMBER]    = sizeof(double),
 };
 /* clang-format on */
 const size_t config_row_count = ARRAY_LENGTH(config_rows);
@@ -158,43 +140,11 @@ config_connections(const struct config *config)
 		   : config->max_sessions + (config->max_sessions + 1) / 2;
 }
 
-static bool
-text_equal(const char *a, const char *b)
-{
-	return strcmp(a, b) == 0;
-}
-
-static bool
-list_equal(const struct settings_list *a, const struct settings_list *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (unsigned i = 0; i < a->count; i++)
-		if (!text_equal(a->text[i], b->text[i]))
-			return false;
-	return true;
-}
-
-/* Texts are compared as texts: what stands behind their ends is no value. */
-static bool
-value_equal(const struct settings_row *row, const struct config *a,
-    const struct config *b)
-{
-	const void *left = (const char *)a + row->offset;
-	const void *right = (const char *)b + row->offset;
-
-	if (row->type == SETTINGS_TEXT)
-		return text_equal(left, right);
-	if (row->type == SETTINGS_TEXT_LIST)
-		return list_equal(left, right);
-	return memcmp(left, right, value_size[row->type]) == 0;
-}
-
 enum config_effect
 config_effect(size_t row)
 {
 	for (size_t i = 0; i < ARRAY_LENGTH(effects); i++)
-		if (text_equal(effects[i].name, config_rows[row].name))
+		if (strcmp(effects[i].name, config_rows[row].name) == 0)
 			return effects[i].effect;
 	return CONFIG_WORKERS;
 }
@@ -208,7 +158,7 @@ config_compare(const struct config *a, const struct config *b, char *names,
 
 	names[0] = '\0';
 	for (size_t i = 0; i < config_row_count; i++) {
-		if (value_equal(&config_rows[i], a, b))
+		if (settings_same(&config_rows[i], a, b))
 			continue;
 		found |= config_effect(i);
 		if (used >= names_size)
@@ -221,44 +171,6 @@ config_compare(const struct config *a, const struct config *b, char *names,
 
 /* --- checks that need more than a row --------------------------------------
  */
-/* The first line of FILE that sets NAME; 0: none. */
-static unsigned
-line_of(const char *file, const char *name)
-{
-	size_t length = strlen(name);
-	unsigned line = 0, found = 0;
-	char text[256];
-	FILE *stream;
-
-	if ((stream = fopen(file, "re")) == NULL)
-		return 0;
-	while (found == 0 && fgets(text, sizeof(text), stream) != NULL) {
-		const char *at = text + strspn(text, " \t");
-
-		line++;
-		if (strncmp(at, name, length) == 0 &&
-		    strchr(" \t=:\n", at[length]) != NULL)
-			found = line;
-	}
-	fclose(stream);
-	return found;
-}
-
-/* Blames the option NAME stands for, else the line of the file, else NAME. */
-static int
-blame(const struct config_source *source, bool by_option, const char *name,
-    const char *what, char error[static SETTINGS_ERROR_MAX])
-{
-	unsigned line = by_option ? 0 : line_of(source->file, name);
-
-	if (line != 0)
-		snprintf(error, SETTINGS_ERROR_MAX, "%s:%u: %s: %s",
-		    source->file, line, name, what);
-	else
-		snprintf(error, SETTINGS_ERROR_MAX, "%s: %s", name, what);
-	return -EINVAL;
-}
-
 static const char *
 listen_fault(const struct settings_list *listen)
 {
@@ -273,7 +185,7 @@ listen_fault(const struct settings_list *listen)
 		/* Port 0 is another port each time. */
 		for (unsigned k = 0; k < i && sock_address_port(&address) != 0;
 		     k++)
-			if (text_equal(listen->text[i], listen->text[k]))
+			if (strcmp(listen->text[i], listen->text[k]) == 0)
 				return "the same address twice";
 	}
 	return NULL;
@@ -294,82 +206,58 @@ ports_fault(const struct config *config)
 	return NULL;
 }
 
+static const char *
+root_fault(const char *media_root)
+{
+	if (media_root[0] == '\0')
+		return "must not be empty (-r names it too)";
+	return media_root[0] != '/' ? "must be an absolute path" : NULL;
+}
+
 static int
-config_check(const struct config_source *source, const struct config *config,
+config_check(const struct settings_source *source, const struct config *config,
     char error[static SETTINGS_ERROR_MAX])
 {
-	const char *what;
+	const struct {
+		const char *name, *fault; /* NULL: none */
+	} checks[] = {
+		{ "media_root", root_fault(config->media_root) },
+		{ "listen", listen_fault(&config->listen) },
+		{ "rtp_ports", ports_fault(config) },
+		{ "user",
+		    config->user[0] == '\0' ? "must not be empty" : NULL },
+		{ "tcp", !config->udp && !config->tcp
+			     ? "udp and tcp are both false: nothing could be "
+			       "sent"
+			     : NULL },
+		{ "log_file",
+		    config->log_file[0] != '\0' && config->log_file[0] != '/'
+			? "must be an absolute path"
+			: NULL },
+	};
 
-	if (config->media_root[0] == '\0')
-		return blame(source, source->media_root != NULL, "media_root",
-		    "must not be empty (-r names it too)", error);
-	if (config->media_root[0] != '/')
-		return blame(source, source->media_root != NULL, "media_root",
-		    "must be an absolute path", error);
-	if ((what = listen_fault(&config->listen)) != NULL)
-		return blame(
-		    source, source->listen.count != 0, "listen", what, error);
-	if ((what = ports_fault(config)) != NULL)
-		return blame(source, false, "rtp_ports", what, error);
-	if (config->user[0] == '\0')
-		return blame(source, false, "user", "must not be empty", error);
-	if (!config->udp && !config->tcp)
-		return blame(source, false, "tcp",
-		    "udp and tcp are both false: nothing could be sent", error);
-	if (config->log_file[0] != '\0' && config->log_file[0] != '/')
-		return blame(source, false, "log_file",
-		    "must be an absolute path", error);
+	for (size_t i = 0; i < ARRAY_LENGTH(checks); i++)
+		if (checks[i].fault != NULL)
+			return settings_blame(
+			    source, checks[i].name, checks[i].fault, error);
 	return 0;
 }
 
-/* --- loading ----------------------------------------------------------------
- */
-static int
-take_options(const struct config_source *source, struct config *config,
-    char error[static SETTINGS_ERROR_MAX])
-{
-	char text[64];
-
-	if (source->listen.count != 0)
-		config->listen = source->listen;
-	if (source->media_root != NULL) {
-		if (strlen(source->media_root) >= sizeof(config->media_root))
-			return blame(
-			    source, true, "media_root", "too long", error);
-		/* Not by an override, where quotes would have to be escaped. */
-		strcpy(config->media_root, source->media_root);
-	}
-	if (source->workers == NULL)
-		return 0;
-	snprintf(text, sizeof(text), "workers=%s", source->workers);
-	return settings_override(
-	    config_rows, config_row_count, text, config, error);
-}
-
 int
-config_load(const struct config_source *source, struct config *out,
+config_load(const struct program_options *options, struct config *out,
     char error[static SETTINGS_ERROR_MAX])
 {
 	struct config config;
 	int result;
 
 	memset(&config, 0, sizeof(config));
-	settings_defaults(config_rows, config_row_count, &config);
-	result = settings_read(
-	    config_rows, config_row_count, source->file, &config, error);
-	if (result == -ENOENT && source->file_optional)
-		result = 0;
-	for (unsigned i = 0; result == 0 && i < source->override_count; i++)
-		result = settings_override(config_rows, config_row_count,
-		    source->overrides[i], &config, error);
+	result = settings_load(
+	    config_rows, config_row_count, &options->settings, &config, error);
 	if (result == 0)
-		result = take_options(source, &config, error);
-	if (result == 0)
-		result = config_check(source, &config, error);
+		result = config_check(&options->settings, &config, error);
 	if (result != 0)
 		return result;
-
-	config.log_target = source->foreground		 ? LOG_TO_STDERR
+	config.log_target = options->foreground		 ? LOG_TO_STDERR
 			    : config.log_file[0] != '\0' ? LOG_TO_FILE
 							 : LOG_TO_SYSLOG;
 	*out = config;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/program.h"
 #include "base/settings.h"
 
 struct config {
@@ -45,25 +46,11 @@ struct config {
 extern const struct settings_row config_rows[];
 extern const size_t config_row_count;
 
-#define CONFIG_OVERRIDES_MAX 64
-
-/* Where the settings come from: the file, and what the command line adds. */
-struct config_source {
-	const char *file; /* borrowed */
-	bool file_optional; /* the default file may be missing */
-	bool foreground;
-	unsigned override_count;
-	const char *overrides[CONFIG_OVERRIDES_MAX]; /* -o, in their order */
-	/* These stand above file and -o; NULL or 0: not given. */
-	const char *media_root, *workers;
-	struct settings_list listen;
-};
-
 /*
- * Defaults, then the file, then -o, then the other options; checked one by one
- * and against each other.  0, or -errno with ERROR set, OUT untouched.
+ * What file and options say, one by one and against each other.  0, or -errno
+ * with ERROR set, OUT untouched.
  */
-int config_load(const struct config_source *source, struct config *out,
+int config_load(const struct program_options *options, struct config *out,
     char error[static SETTINGS_ERROR_MAX]);
 
 /* How many lanes, thus workers, CONFIG asks for on this machine. */

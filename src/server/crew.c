@@ -23,8 +23,8 @@
 
 #include "base/base.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "server/instance.h"
-#include "server/notify.h"
 #include "server/process.h"
 #include "server/trace.h"
 #include "server/worker.h"

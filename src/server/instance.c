@@ -17,17 +17,6 @@
 
 #define SYSTEM_FOLDER "/run/vodd"
 
-bool
-instance_name_is_valid(const char *name)
-{
-	size_t length =
-	    strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-			 "0123456789_-");
-
-	return length >= 1 && length <= INSTANCE_NAME_MAX &&
-	       name[length] == '\0';
-}
-
 /* --- the folder -------------------------------------------------------------
  */
 /* The umask shall not close a folder that others look into. */

@@ -19,21 +19,18 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/program.h"
 #include "base/settings.h"
 #include "table/table.h"
 
-#define INSTANCE_NAME_MAX 32
 #define INSTANCE_FILE_MAX 256
 
 struct instance { /* plain; fill by instance_locate() */
-	char name[INSTANCE_NAME_MAX + 1];
+	char name[PROGRAM_INSTANCE_MAX + 1];
 	char table[TABLE_NAME_MAX]; /* "/vodd.NAME" */
 	char pid_file[INSTANCE_FILE_MAX], status_file[INSTANCE_FILE_MAX];
 	int lock; /* the locked pid file; -1: not ours */
 };
-
-/* [A-Za-z0-9_-], 1 to 32 of them. */
-bool instance_name_is_valid(const char *name);
 
 /*
  * Where the files of NAME are; CREATE: make the folder.  0, or -errno with

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 
 #include "base/base.h"
 #include "base/log.h"
+#include "base/program.h"
 #include "base/sock.h"
 #include "server/config.h"
 #include "server/control.h"
@@ -25,13 +25,13 @@
 #include "server/upgrade.h"
 #include "table/table.h"
 
-#define EXIT_USAGE 2
 #define DEFAULT_FILE VODD_SYSCONFDIR "/vodd.conf"
 
 struct options {
-	struct config_source source;
-	const char *instance, *order;
-	bool test;
+	struct program_options common;
+	struct settings_list listen;
+	const char *media_root, *workers; /* NULL: not given */
+	const char *order;
 };
 
 static const char usage_text[] =
@@ -53,130 +53,85 @@ static const char usage_text[] =
 
 /* --- options
  * ------------------------------------------------------------------- */
-static int PRINTF_LIKE(1, 2) usage_error(const char *format, ...)
-{
-	va_list list;
+static program_take take_option;
 
-	fputs("vodd: ", stderr);
-	va_start(list, format);
-	vfprintf(stderr, format, list);
-	va_end(list);
-	fputs("\nvodd: -h prints the options\n", stderr);
-	return EXIT_USAGE;
-}
+static const struct program program = {
+	.name = "vodd",
+	.usage = usage_text,
+	.file = DEFAULT_FILE,
+	.instance = "vodd",
+	.letters = "r:l:w:s:",
+	.take = take_option,
+};
 
 static int
-add_listen(struct config_source *source, const char *text)
+add_listen(struct settings_list *listen, const char *text)
 {
-	struct settings_list *listen = &source->listen;
 	union sock_address address;
 
 	if (sock_address_parse(text, &address) != 0)
-		return usage_error(
+		return program_refuse(&program,
 		    "-l %s: not a numeric address and port, such as :554, "
 		    "192.0.2.1:554 or [::1]:8554",
 		    text);
 	if (listen->count == SETTINGS_LIST_MAX)
-		return usage_error("more than %d times -l", SETTINGS_LIST_MAX);
+		return program_refuse(
+		    &program, "more than %d times -l", SETTINGS_LIST_MAX);
 	snprintf(
 	    listen->text[listen->count++], sizeof(listen->text[0]), "%s", text);
-	return 0;
+	return PROGRAM_GOES_ON;
 }
 
 static int
-add_override(struct config_source *source, const char *text)
+take_option(void *context, int option, const char *value)
 {
-	if (source->override_count == CONFIG_OVERRIDES_MAX)
-		return usage_error(
-		    "more than %d times -o", CONFIG_OVERRIDES_MAX);
-	source->overrides[source->override_count++] = text;
-	return 0;
-}
-
-/* A daemon leaves its folder, but looks there again. */
-static const char *
-absolute(const char *path)
-{
-	char folder[4096], *result;
-
-	if (path[0] == '/' || getcwd(folder, sizeof(folder)) == NULL ||
-	    asprintf(&result, "%s/%s", folder, path) == -1)
-		return path;
-	return result;
-}
-
-/* -1: go on; else the exit status. */
-static int
-take_option(struct options *options, int option, const char *value)
-{
-	struct config_source *source = &options->source;
-	int result = 0;
+	struct options *options = context;
 
 	switch (option) {
-	case 'f':
-		source->foreground = true;
-		break;
-	case 't':
-		options->test = true;
-		break;
-	case 'c':
-		source->file = absolute(value);
-		source->file_optional = false;
-		break;
-	case 'r':
-		source->media_root = absolute(value);
-		break;
 	case 'l':
-		result = add_listen(source, value);
+		return add_listen(&options->listen, value);
+	case 'r':
+		options->media_root = program_path(value);
 		break;
 	case 'w':
-		source->workers = value;
+		options->workers = value;
 		break;
-	case 'n':
-		options->instance = value;
-		break;
-	case 'o':
-		result = add_override(source, value);
-		break;
-	case 's':
+	default: /* 's' */
 		options->order = value;
 		break;
-	case 'V':
-		printf("vodd %s\n", PACKAGE_VERSION);
-		return 0;
-	case 'h':
-		fputs(usage_text, stdout);
-		return 0;
-	case ':':
-		return usage_error("-%c needs a value", optopt);
-	default:
-		return usage_error("unknown option -%c", optopt);
 	}
-	return result == 0 ? -1 : result;
+	return PROGRAM_GOES_ON;
+}
+
+static void
+set_by_option(struct options *options)
+{
+	char listen[sizeof(options->listen.text)] = "";
+	size_t used = 0;
+
+	program_set(&options->common, "media_root", options->media_root);
+	program_set(&options->common, "workers", options->workers);
+	for (unsigned i = 0; i < options->listen.count; i++)
+		used += (size_t)snprintf(listen + used, sizeof(listen) - used,
+		    "%s%s", i == 0 ? "" : ",", options->listen.text[i]);
+	program_set(&options->common, "listen", used > 0 ? listen : NULL);
 }
 
 static int
 read_options(int argc, char **argv, struct options *options)
 {
-	int option, result;
+	int result;
 
-	*options = (struct options){ .instance = "vodd",
-		.source = { .file = DEFAULT_FILE, .file_optional = true } };
-	while ((option = getopt(argc, argv, ":ftc:r:l:w:n:o:s:Vh")) != -1) {
-		result = take_option(options, option, optarg);
-		if (result != -1)
-			return result;
-	}
-	if (optind < argc)
-		return usage_error("unknown argument %s", argv[optind]);
-	if (!instance_name_is_valid(options->instance))
-		return usage_error(
-		    "-n %s: a name has 1 to %d of A-Z a-z 0-9 _ -",
-		    options->instance, INSTANCE_NAME_MAX);
+	*options = (struct options){ .order = NULL };
+	result =
+	    program_options(&program, argc, argv, options, &options->common);
+	if (result != PROGRAM_GOES_ON)
+		return result;
 	if (options->order != NULL && !control_knows(options->order))
-		return usage_error(
+		return program_refuse(&program,
 		    "-s %s: " CONTROL_ORDERS " is known", options->order);
-	return -1;
+	set_by_option(options);
+	return PROGRAM_GOES_ON;
 }
 
 /* --- -t
@@ -213,7 +168,7 @@ print_sizes(const struct options *options, const struct config *config)
 
 	(void)resources_fit(&fitted, note);
 	resources_table_limits(&fitted, &limits);
-	printf("# instance %s\n", options->instance);
+	printf("# instance %s\n", options->common.instance);
 	printf("#   workers      %" PRIu32 "\n", limits.lanes);
 	printf("#   sessions     %" PRIu64 "\n", fitted.max_sessions);
 	printf("#   connections  %" PRIu64 "\n", config_connections(&fitted));
@@ -226,7 +181,7 @@ print_sizes(const struct options *options, const struct config *config)
 	    (uint32_t)fitted.max_sessions;
 	one_lane.lane_connections = (uint32_t)config_connections(&fitted);
 	printf("#   table        /vodd.%s, about %.1f MiB with all sessions\n",
-	    options->instance,
+	    options->common.instance,
 	    (double)table_size(&one_lane) / (1024.0 * 1024.0));
 	printf("#   read pool    %.1f MiB for all workers\n",
 	    (double)(fitted.read_pool_bytes * limits.lanes) /
@@ -244,10 +199,7 @@ run_test(const struct options *options, const struct config *config)
 	struct privileges privileges;
 	int result = 0;
 
-	printf("# %s\n", access(options->source.file, F_OK) == 0
-			     ? options->source.file
-			     : "no configuration file: defaults");
-	settings_print(config_rows, config_row_count, config, stdout);
+	program_print(&options->common, config_rows, config_row_count, config);
 	print_sizes(options, config);
 	print_firewall(config, config_lanes(config));
 	fflush(stdout);
@@ -363,7 +315,8 @@ prepare(const struct options *options, bool upgraded, struct config *config,
 	char error[SETTINGS_ERROR_MAX], note[SETTINGS_ERROR_MAX];
 	pid_t other;
 
-	if (instance_locate(options->instance, true, instance, error) != 0)
+	if (instance_locate(options->common.instance, true, instance, error) !=
+	    0)
 		goto fail;
 	/* To look at our own lock would be to lose it (fcntl(2)). */
 	if (!upgraded && (other = instance_master(instance)) != 0) {
@@ -431,7 +384,7 @@ serve(const struct options *options, const struct config *asked,
 	struct instance instance;
 	struct estate estate;
 	struct master_birth birth = {
-		.source = &options->source,
+		.options = &options->common,
 		.asked = asked,
 		.config = &config,
 		.instance = &instance,
@@ -456,7 +409,7 @@ serve(const struct options *options, const struct config *asked,
 		instance.lock = estate.lock;
 		estate.lock = -1;
 	}
-	if (!options->source.foreground)
+	if (!options->common.foreground)
 		error = left == 1 ? stay_daemon(&config, &estate)
 				  : start_daemon(&config, &birth.ready_pipe);
 	if (error != 0)
@@ -497,22 +450,22 @@ main(int argc, char **argv)
 	fill_streams();
 	upgrade_remember(argv, &origin);
 	asked = upgrade_is_asked(&argc, argv);
-	if ((result = read_options(argc, argv, &options)) != -1)
+	if ((result = read_options(argc, argv, &options)) != PROGRAM_GOES_ON)
 		return result;
 	if (options.order != NULL) {
 		if (instance_locate(
-			options.instance, false, &instance, error) == 0)
+			options.common.instance, false, &instance, error) == 0)
 			return control_run(&instance, options.order);
 		fprintf(stderr, "vodd: %s\n", error);
 		return 1;
 	}
-	if (config_load(&options.source, &config, error) != 0) {
+	if (config_load(&options.common, &config, error) != 0) {
 		fprintf(stderr, "vodd: %s\n", error);
-		return EXIT_USAGE;
+		return PROGRAM_USAGE;
 	}
 	if (asked)
 		return run_upgrade_check(&config);
-	if (options.test)
+	if (options.common.test)
 		return run_test(&options, &config);
 	if (log_open(LOG_TO_STDERR, "vodd", NULL) != 0)
 		return 1;

@@ -19,10 +19,10 @@
 #include "base/base.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/notify.h"
 #include "server/crew.h"
 #include "server/former.h"
 #include "server/heir.h"
-#include "server/notify.h"
 #include "server/process.h"
 #include "server/reload.h"
 #include "server/upgrade.h"
@@ -729,7 +729,7 @@ static int
 open_reload(struct master *master)
 {
 	const struct reload_birth birth = {
-		.source = master->birth->source,
+		.options = master->birth->options,
 		.loop = master->loop,
 		.crew = master->crew,
 		.table = master->table,

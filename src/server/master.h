@@ -14,8 +14,8 @@
 #include "server/upgrade.h"
 
 struct master_birth { /* all borrowed until master_run() returns */
-	const struct config_source *source; /* read again by a reload */
-	const struct config *asked; /* as SOURCE says */
+	const struct program_options *options; /* read again by a reload */
+	const struct config *asked; /* as OPTIONS say */
 	const struct config *config; /* as it is: max_sessions may be lower */
 	struct instance *instance;
 	struct resources *resources; /* initialised; the master opens them */

@@ -424,7 +424,7 @@ find_terms(struct reload *reload, struct reload_terms *out,
 	struct table_info info;
 	int result;
 
-	if ((result = config_load(birth->source, &out->asked, error)) != 0)
+	if ((result = config_load(birth->options, &out->asked, error)) != 0)
 		return result;
 	reload->effects = config_compare(&birth->terms->asked, &out->asked,
 	    reload->changed, sizeof(reload->changed));

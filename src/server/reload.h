@@ -36,7 +36,7 @@ typedef void reload_finished(
     void *context, enum instance_outcome outcome, const char *message);
 
 struct reload_birth { /* all borrowed until reload_free() */
-	const struct config_source *source;
+	const struct program_options *options;
 	struct loop *loop;
 	struct crew *crew;
 	struct table *table;

@@ -420,7 +420,7 @@ static const struct {
 
 START_TEST(what_is_wrong_in_the_settings_is_named)
 {
-	struct config_source source = { .file = "/nowhere/vodagent.conf",
+	struct settings_source source = { .file = "/nowhere/vodagent.conf",
 		.file_optional = true,
 		.override_count = 1,
 		.overrides = { refused[_i].option } };

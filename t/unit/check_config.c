@@ -47,10 +47,10 @@ write_file(const char *text)
 static int
 load(const char *text, struct config *out)
 {
-	const struct config_source source = { .file = file };
+	const struct program_options options = { .settings.file = file };
 
 	write_file(text);
-	return config_load(&source, out, error);
+	return config_load(&options, out, error);
 }
 
 static void
@@ -300,39 +300,39 @@ START_TEST(one_transport_must_be_left)
 }
 END_TEST
 
-START_TEST(options_stand_above_overrides_and_these_above_the_file)
+START_TEST(overrides_stand_above_the_file_and_the_last_above_all)
 {
-	struct config_source source = { .file = file,
-		.foreground = true,
-		.override_count = 2,
-		.overrides = { "workers=3", "max_sessions=10" },
-		.workers = "2",
-		.media_root = "/tmp/a \"quoted\" folder" };
+	struct program_options options = { .foreground = true,
+		.settings = { .file = file,
+		    .override_count = 4,
+		    .overrides = { "workers=3", "max_sessions=10", "workers=2",
+			"media_root=/tmp/a \"quoted\" folder" } } };
 	struct config config;
 
 	write_file("workers = 4;\nmax_sessions = 20;\nmax_speed = 4;\n");
-	ck_assert_msg(config_load(&source, &config, error) == 0, "%s", error);
+	ck_assert_msg(config_load(&options, &config, error) == 0, "%s", error);
 	ck_assert_uint_eq(config.workers, 2);
 	ck_assert_uint_eq(config.max_sessions, 10);
 	ck_assert(config.max_speed > 3.9 && config.max_speed < 4.1);
 	ck_assert_str_eq(config.media_root, "/tmp/a \"quoted\" folder");
 	ck_assert_uint_eq(config.log_target, LOG_TO_STDERR);
 
-	source.workers = "65";
-	ck_assert_int_eq(config_load(&source, &config, error), -EINVAL);
+	options.settings.overrides[2] = "workers=65";
+	ck_assert_int_eq(config_load(&options, &config, error), -EINVAL);
 	ck_assert_uint_eq(config.workers, 2);
 }
 END_TEST
 
 START_TEST(only_the_default_file_may_be_missing)
 {
-	struct config_source source = { .file = file, .file_optional = true };
+	struct program_options options = { .settings = { .file = file,
+					       .file_optional = true } };
 	struct config config;
 
 	unlink(file);
-	ck_assert_int_eq(config_load(&source, &config, error), 0);
-	source.file_optional = false;
-	ck_assert_int_eq(config_load(&source, &config, error), -ENOENT);
+	ck_assert_int_eq(config_load(&options, &config, error), 0);
+	options.settings.file_optional = false;
+	ck_assert_int_eq(config_load(&options, &config, error), -ENOENT);
 	ck_assert_ptr_nonnull(strstr(error, file));
 }
 END_TEST
@@ -387,7 +387,7 @@ add_tests(TCase *cases)
 	tcase_add_test(cases, each_worker_needs_a_pair_of_ports);
 	tcase_add_test(cases, one_transport_must_be_left);
 	tcase_add_test(
-	    cases, options_stand_above_overrides_and_these_above_the_file);
+	    cases, overrides_stand_above_the_file_and_the_last_above_all);
 	tcase_add_test(cases, only_the_default_file_may_be_missing);
 	tcase_add_test(cases, a_difference_is_named_with_what_it_takes);
 	tcase_add_test(cases, there_is_a_lane_for_each_worker);

@@ -64,19 +64,6 @@ start_master(int *end)
 	return pid;
 }
 
-START_TEST(names_have_1_to_32_plain_characters)
-{
-	ck_assert(instance_name_is_valid("vodd"));
-	ck_assert(instance_name_is_valid("A-b_9"));
-	ck_assert(instance_name_is_valid("12345678901234567890123456789012"));
-	ck_assert(!instance_name_is_valid("123456789012345678901234567890123"));
-	ck_assert(!instance_name_is_valid(""));
-	ck_assert(!instance_name_is_valid("a/b"));
-	ck_assert(!instance_name_is_valid(".."));
-	ck_assert(!instance_name_is_valid("a b"));
-}
-END_TEST
-
 START_TEST(a_master_is_found_by_its_lock)
 {
 	int end, status;
@@ -186,7 +173,6 @@ main(void)
 	int failed;
 
 	tcase_add_checked_fixture(cases, make_folder, remove_folder);
-	tcase_add_test(cases, names_have_1_to_32_plain_characters);
 	tcase_add_test(cases, a_master_is_found_by_its_lock);
 	tcase_add_test(cases, a_second_master_is_refused);
 	tcase_add_test(cases, what_a_killed_master_left_deceives_nobody);

@@ -89,10 +89,16 @@ file_write(const void *text, size_t size)
 	close(fd);
 }
 
+static void
+text_write(const char *text)
+{
+	file_write(text, strlen(text));
+}
+
 static int
 read_text(const char *text)
 {
-	file_write(text, strlen(text));
+	text_write(text);
 	memset(error, 0, sizeof(error));
 	return settings_read(rows, ARRAY_LENGTH(rows), file, &target, error);
 }
@@ -593,6 +599,72 @@ START_TEST(printed_settings_say_what_differs)
 }
 END_TEST
 
+/* ---- a program's sources ---- */
+
+START_TEST(a_later_source_stands_above_those_before_it)
+{
+	const struct settings_source source = { .file = file,
+		.override_count = 3,
+		.overrides = { "count=2", "text=/b", "count=3" } };
+
+	text_write("count = 1;\ntext = \"/a\";\ntruth = false;\n");
+	ck_assert_int_eq(
+	    settings_load(rows, ARRAY_LENGTH(rows), &source, &target, error),
+	    0);
+	ck_assert_uint_eq(target.count, 3);
+	ck_assert_str_eq(target.text, "/b");
+	ck_assert(!target.truth);
+	ck_assert_uint_eq(target.size, 16 << 20);
+}
+END_TEST
+
+START_TEST(what_no_row_can_check_is_blamed_on_its_line)
+{
+	struct settings_source source = { .file = file };
+	char wanted[128];
+
+	text_write("count = 1;\ntexts = 2;\ntext = \"/a\";\n");
+	ck_assert_int_eq(
+	    settings_blame(&source, "text", "is no folder", error), -EINVAL);
+	snprintf(wanted, sizeof(wanted), "%s:3: text: is no folder", file);
+	ck_assert_str_eq(error, wanted);
+	settings_blame(&source, "rate", "is odd", error);
+	ck_assert_str_eq(error, "rate: is odd");
+	source.overrides[source.override_count++] = "text=/b";
+	settings_blame(&source, "text", "is no folder", error);
+	ck_assert_str_eq(error, "text: is no folder");
+}
+END_TEST
+
+START_TEST(a_difference_is_seen_in_each_type)
+{
+	static const char *const others[] = { "count=1", "rate=1 bit/s",
+		"size=1 MiB", "time=2 s", "truth=false", "text=/srw",
+		"list=:554,:555", "range=1024-1025", "choice=error",
+		"number=1.5" };
+
+	_Static_assert(
+	    ARRAY_LENGTH(others) == ARRAY_LENGTH(rows), "one for each row");
+	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		ck_assert(settings_same(&rows[i], &target, &untouched));
+		ck_assert_int_eq(override(others[i]), 0);
+		ck_assert(!settings_same(&rows[i], &target, &untouched));
+	}
+}
+END_TEST
+
+static TCase *
+source_tests(void)
+{
+	TCase *tests = tcase_create("sources");
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, a_later_source_stands_above_those_before_it);
+	tcase_add_test(tests, what_no_row_can_check_is_blamed_on_its_line);
+	tcase_add_test(tests, a_difference_is_seen_in_each_type);
+	return tests;
+}
+
 static TCase *
 reading_tests(void)
 {
@@ -643,6 +715,7 @@ main(void)
 
 	suite_add_tcase(suite, reading_tests());
 	suite_add_tcase(suite, refusing_tests());
+	suite_add_tcase(suite, source_tests());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

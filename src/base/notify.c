@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The words that the service manager knows; when to say them is the master's
- * decision.
+ * The words that the service manager knows; when to say them is the
+ * programs' decision.
  */
-#include "server/notify.h"
+#include "base/notify.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

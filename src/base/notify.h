@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * notify - tells a service manager how the instance is (sd_notify(3)).
+ * notify - tells a service manager how the program is (sd_notify(3)).
  *
  * Without one, or built without libsystemd, nothing happens.
  */
-#ifndef SERVER_NOTIFY_H
-#define SERVER_NOTIFY_H
+#ifndef BASE_NOTIFY_H
+#define BASE_NOTIFY_H
 
 #include <stdint.h>
 
@@ -19,7 +19,7 @@ void notify_alive(void);
 
 /* Say notify_alive() at least this often; 0: nobody asks for it. */
 uint64_t notify_watchdog_us(void);
-/* In a child: it never speaks for the instance. */
+/* In a child: it never speaks for the program. */
 void notify_forget(void);
 
 #endif
