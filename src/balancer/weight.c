@@ -303,20 +303,30 @@ slowness(
 	return fresh < all ? (all - fresh) / (all - started) : 1;
 }
 
-static double
-node_target(const struct weight_law *law, const struct weight_node *node)
+struct weight_parts
+weight_parts(const struct weight_law *law, const struct weight_node *node)
 {
-	double full = node_full(law, node), correction = 1;
+	struct weight_parts parts = {
+		.full = node_full(law, node),
+		.started = 1,
+		.correction = 1,
+		.relief = 1,
+		.silent_rounds = node->silent_rounds,
+	};
 
 	if (node->started < 1)
-		full *=
+		parts.started =
 		    MAX_OF(node->started * law->slowness, WEIGHT_SLOW_START);
-	if (!is_ready(node))
-		return full;
-	if (node->mean_bps > 0)
-		correction = clamp(law->typical_bps / node->mean_bps,
-		    WEIGHT_CORRECTION_MIN, WEIGHT_CORRECTION_MAX);
-	return full * correction * node->relief;
+	if (is_ready(node)) {
+		parts.relief = node->relief;
+		if (node->mean_bps > 0)
+			parts.correction =
+			    clamp(law->typical_bps / node->mean_bps,
+				WEIGHT_CORRECTION_MIN, WEIGHT_CORRECTION_MAX);
+	}
+	parts.target =
+	    parts.full * parts.started * parts.correction * parts.relief;
+	return parts;
 }
 
 static uint32_t
@@ -330,7 +340,7 @@ static uint32_t
 node_move(
     const struct weight_law *law, const struct weight_node *node, bool is_free)
 {
-	double target = node_target(law, node), now = node->weight;
+	double target = weight_parts(law, node).target, now = node->weight;
 	double full = node_full(law, node);
 	double step = WEIGHT_STEP * MAX_OF(full, now);
 	double band = node->started < 1 ? full / SLOW_START_STEPS
@@ -359,7 +369,9 @@ node_decide(
 {
 	enum weight_answer answer = node->report.answer;
 
-	if (answer == WEIGHT_DRAIN || answer == WEIGHT_DOWN)
+	if (node->held)
+		node->next = node->weight;
+	else if (answer == WEIGHT_DRAIN || answer == WEIGHT_DOWN)
 		node->next = 0;
 	else if (keeps(law, node))
 		node->next = node->weight;
@@ -386,7 +398,7 @@ nodes_convert(
 		return;
 	for (size_t i = 0; i < count; i++) {
 		if (nodes[i].weight != 0 && keeps(law, &nodes[i]) &&
-		    nodes[i].next != 0)
+		    nodes[i].next != 0 && !nodes[i].held)
 			nodes[i].next = whole(nodes[i].weight * after / before);
 	}
 }
@@ -403,9 +415,11 @@ nodes_keep_one(
 			return;
 		any = any || nodes[i].weight != 0;
 	}
-	for (size_t i = 0; i < count; i++)
-		nodes[i].next =
-		    any ? nodes[i].weight : whole(node_full(law, &nodes[i]));
+	for (size_t i = 0; i < count; i++) {
+		if (!nodes[i].held)
+			nodes[i].next = any ? nodes[i].weight
+					    : whole(node_full(law, &nodes[i]));
+	}
 }
 
 static enum weight_cause

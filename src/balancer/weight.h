@@ -17,7 +17,8 @@
  *
  * Fail static: a silent node keeps its weight for some rounds and then gets
  * the configured one; one that said that it drains or is down stays at 0 until
- * it says otherwise; and never are all nodes at 0.
+ * it says otherwise; and never are all nodes at 0, but those that others hold
+ * there.
  */
 #ifndef BALANCER_WEIGHT_H
 #define BALANCER_WEIGHT_H
@@ -86,6 +87,7 @@ const char *weight_cause_name(enum weight_cause cause);
 struct weight_node {
 	/* in, before each round */
 	struct weight_report report;
+	bool held; /* the weight is somebody else's: it stays */
 
 	/* out, after it */
 	uint32_t weight;
@@ -126,5 +128,17 @@ struct weight_law {
 /* One round at NOW_US (monotonic).  Returns how many weights it changed. */
 size_t weight_round(struct weight_law *law, struct weight_node *nodes,
     size_t count, uint64_t now_us);
+
+/* How the last round came to a node's weight, to be told. */
+struct weight_parts {
+	double full; /* what its capacity makes */
+	double started; /* times this while it is fresh */
+	double correction; /* times this for the mean bit rate of its titles */
+	double relief; /* times this for late packets */
+	double target; /* is where its weight goes */
+	unsigned silent_rounds;
+};
+struct weight_parts weight_parts(
+    const struct weight_law *law, const struct weight_node *node);
 
 #endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * config - the balancer's settings, one table: name, unit, default, limits,
+ * help.
+ */
+#ifndef BALANCER_CONFIG_H
+#define BALANCER_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/settings.h"
+#include "base/sock.h"
+
+struct config {
+	struct settings_list services; /* as rules_name() writes them */
+	uint64_t interval_us, timeout_us;
+	uint64_t agent_port;
+	uint64_t session_us;
+	bool own;
+	char ipvsadm[SETTINGS_TEXT_MAX];
+	char state[SETTINGS_TEXT_MAX]; /* "": none */
+	char track_files[SETTINGS_TEXT_MAX]; /* "": none */
+	char user[SETTINGS_TEXT_MAX];
+	uint64_t log_level; /* enum log_level */
+};
+
+extern const struct settings_row config_rows[];
+extern const size_t config_row_count;
+
+/* 0, or -errno with ERROR set, OUT untouched. */
+int config_load(const struct settings_source *source, struct config *out,
+    char error[static SETTINGS_ERROR_MAX]);
+
+/* TEXT is "ADDRESS" or "ADDRESS:PORT" of an agent; false: neither. */
+bool config_agent_address(const struct config *config, const char *text,
+    union sock_address *out);
+
+#endif
