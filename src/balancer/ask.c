@@ -53,8 +53,8 @@ static void agent_begin(struct ask_agent *agent);
 static void
 go_on(struct ask *ask)
 {
-	while (ask->begun < ask->count &&
-	       ask->begun - ask->ended < ASK_PARALLEL)
+	while (
+	    ask->begun < ask->count && ask->begun - ask->ended < ASK_PARALLEL)
 		agent_begin(&ask->agents[ask->begun++]);
 	if (ask->ended < ask->count)
 		return;
@@ -68,9 +68,8 @@ conclude(struct ask_agent *agent)
 	if (load_parse(agent->text, agent->size, &agent->report) == LOAD_DONE)
 		agent_end(agent, NULL);
 	else
-		agent_end(agent, agent->size == 0
-				     ? "it says nothing to us"
-				     : "its answer is no report");
+		agent_end(agent, agent->size == 0 ? "it says nothing to us"
+						  : "its answer is no report");
 }
 
 static void
@@ -126,8 +125,8 @@ agent_begin(struct ask_agent *agent)
 		agent_end(agent, connect_trouble(errno));
 		return;
 	}
-	if (loop_add(agent->ask->loop, &agent->watch, agent->fd, EPOLLIN,
-		ready, agent) != 0)
+	if (loop_add(agent->ask->loop, &agent->watch, agent->fd, EPOLLIN, ready,
+		agent) != 0)
 		agent_end(agent, "no memory");
 }
 

@@ -49,8 +49,9 @@ struct ask { /* zeroes are one that asks nothing */
 };
 
 /*
- * AGENTS are borrowed and not moved until DONE is called, when all have answered
- * or LIMIT_US has gone by, perhaps before this returns; or until ask_stop().
+ * AGENTS are borrowed and not moved until DONE is called, when all have
+ * answered or LIMIT_US has gone by, perhaps before this returns; or until
+ * ask_stop().
  */
 void ask_start(struct ask *ask, struct loop *loop, struct ask_agent *agents,
     size_t count, uint64_t limit_us, ask_done *done, void *context);

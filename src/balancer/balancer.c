@@ -27,8 +27,8 @@ static loop_expired begin;
 
 /* A trouble that lasts is told once, and so is its end. */
 static void
-trouble_set(char trouble[static SETTINGS_ERROR_MAX], const char *area,
-    const char *what)
+trouble_set(
+    char trouble[static SETTINGS_ERROR_MAX], const char *area, const char *what)
 {
 	if (strcmp(trouble, what) == 0)
 		return;
@@ -99,8 +99,8 @@ tracks_write(struct balancer *balancer, struct service *service)
 
 		if (node->tracked == weight)
 			continue;
-		error = track_write(folder, service->name, node->server.name,
-		    (uint32_t)weight);
+		error = track_write(
+		    folder, service->name, node->server.name, (uint32_t)weight);
 		node->tracked = weight;
 		if (error != 0)
 			log_warning("track", "%s: %s service=%s node=%s",
@@ -145,8 +145,8 @@ answered(void *context)
 	for (size_t i = 0; i < balancer->service_count; i++) {
 		if (balancer->config->track_files[0] != '\0' && !dry_run)
 			tracks_write(balancer, &balancer->services[i]);
-		explain_service(&balancer->services[i], balancer->options.form,
-		    stdout);
+		explain_service(
+		    &balancer->services[i], balancer->options.form, stdout);
 	}
 	if (!dry_run)
 		state_keep(balancer);
@@ -234,8 +234,7 @@ state_find(struct balancer *balancer)
 		return;
 	result = state_read(file, &balancer->state, error);
 	if (result != 0 && result != -ENOENT)
-		log_warning(
-		    "state", "is not used: %s file=%s", error, file);
+		log_warning("state", "is not used: %s file=%s", error, file);
 }
 
 static void

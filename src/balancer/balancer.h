@@ -34,7 +34,8 @@ struct balancer {
 	struct service services[SETTINGS_LIST_MAX];
 	size_t service_count;
 	struct ask ask;
-	struct ask_agent *agents; /* owned; of all services, one behind another */
+	struct ask_agent
+	    *agents; /* owned; of all services, one behind another */
 	size_t agent_count;
 	struct ipvs_change *changes; /* owned; has room for as many */
 	struct loop_timer timer;

@@ -103,8 +103,7 @@ spawn(struct child *child, const char *const *words)
 static void
 feed(struct child *child)
 {
-	ssize_t count =
-	    write(child->ours[IN], child->input, child->input_left);
+	ssize_t count = write(child->ours[IN], child->input, child->input_left);
 
 	if (count == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -210,14 +209,14 @@ complain(const struct child *child, int status,
 {
 	size_t length = strcspn(child->complaint, "\n");
 
+	for (size_t i = 0; i < length; i++)
+		error[i] =
+		    child->complaint[i] >= ' ' && child->complaint[i] <= '~'
+			? child->complaint[i]
+			: '?';
+	error[length] = '\0';
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	for (size_t i = 0; i < length; i++)
-		error[i] = child->complaint[i] >= ' ' &&
-				   child->complaint[i] <= '~'
-			       ? child->complaint[i]
-			       : '?';
-	error[length] = '\0';
 	if (length > 0)
 		return -EIO;
 	if (WIFSIGNALED(status))

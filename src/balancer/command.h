@@ -22,8 +22,8 @@ struct command {
 
 /*
  * What it says on standard output goes to OUTPUT, of ROOM bytes, *SIZE of them;
- * all of it if 0 is returned: its exit status was 0.  Else -errno with ERROR
- * set: what it said on standard error first, or why it could not be run.
+ * all of it if 0 is returned: its exit status was 0.  ERROR is what it said on
+ * standard error first, even then; or, with -errno, what else was wrong.
  */
 int command_run(const struct command *command, char *output, size_t room,
     size_t *size, char error[static SETTINGS_ERROR_MAX]);

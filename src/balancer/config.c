@@ -131,12 +131,12 @@ config_load(const struct settings_source *source, struct config *out,
 }
 
 bool
-config_agent_address(const struct config *config, const char *text,
-    union sock_address *out)
+config_agent_address(
+    const struct config *config, const char *text, union sock_address *out)
 {
 	bool is_ipv6 = strchr(text, ':') != strrchr(text, ':');
-	bool has_port = is_ipv6 ? strstr(text, "]:") != NULL
-				: strchr(text, ':') != NULL;
+	bool has_port =
+	    is_ipv6 ? strstr(text, "]:") != NULL : strchr(text, ':') != NULL;
 	const char *open = is_ipv6 && text[0] != '[' ? "[" : "";
 	char with_port[2 * SOCK_TEXT_MAX];
 

@@ -33,7 +33,7 @@ int config_load(const struct settings_source *source, struct config *out,
     char error[static SETTINGS_ERROR_MAX]);
 
 /* TEXT is "ADDRESS" or "ADDRESS:PORT" of an agent; false: neither. */
-bool config_agent_address(const struct config *config, const char *text,
-    union sock_address *out);
+bool config_agent_address(
+    const struct config *config, const char *text, union sock_address *out);
 
 #endif

@@ -46,8 +46,8 @@ ask(struct ipvs *ipvs, const char *const *words, size_t *size,
 }
 
 int
-ipvs_read(struct ipvs *ipvs, struct rules *out,
-    char error[static SETTINGS_ERROR_MAX])
+ipvs_read(
+    struct ipvs *ipvs, struct rules *out, char error[static SETTINGS_ERROR_MAX])
 {
 	const char *words[] = { ipvs->program, "-Sn", NULL };
 	size_t size;
@@ -74,8 +74,7 @@ thresholds_read(struct ipvs *ipvs, size_t size, struct ipvs_change *changes,
 		snprintf(error, SETTINGS_ERROR_MAX, "no memory");
 		return -ENOMEM;
 	}
-	snprintf(
-	    service.name, sizeof(service.name), "%s", changes[0].service);
+	snprintf(service.name, sizeof(service.name), "%s", changes[0].service);
 	for (size_t i = 0; i < count; i++)
 		servers[i] = changes[i].server;
 	result = rules_parse_thresholds(ipvs->text, size, &service, error);
@@ -127,6 +126,8 @@ ipvs_write(struct ipvs *ipvs, struct ipvs_change *changes, size_t count,
 	command.input = ipvs->text;
 	command.input_size = out.at;
 	result = command_run(&command, nothing, 0, &size, why);
+	if (result == 0 && why[0] != '\0')
+		result = -EIO; /* it goes on behind a line that fails */
 	if (result != 0)
 		snprintf(error, SETTINGS_ERROR_MAX, "%.200s -R: %.200s",
 		    ipvs->program, why);

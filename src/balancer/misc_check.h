@@ -21,8 +21,7 @@
 #define MISC_CHECK_WEIGHT_MAX 253u
 
 /* LARGEST_BPS is of all nodes; 0: not known. */
-int misc_check_status(
-    const struct weight_report *report, uint64_t largest_bps);
+int misc_check_status(const struct weight_report *report, uint64_t largest_bps);
 
 /*
  * Asks NODE, "ADDRESS" or "ADDRESS:PORT".  A node that cannot be reached at all

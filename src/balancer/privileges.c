@@ -8,18 +8,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-bool
-privileges_suffice(void)
-{
-	return capng_get_caps_process() == 0 &&
-	       capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN);
-}
 
 /* Only a folder that is missing is made: what is there is its owner's. */
 static void
@@ -55,8 +49,8 @@ become(const struct passwd *entry)
 }
 
 int
-privileges_limit(const char *user, const char *state,
-    char error[static SETTINGS_ERROR_MAX])
+privileges_limit(
+    const char *user, const char *state, char error[static SETTINGS_ERROR_MAX])
 {
 	const struct passwd *entry = NULL;
 	bool stays = geteuid() != 0 || strcmp(user, "root") == 0;

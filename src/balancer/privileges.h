@@ -5,18 +5,14 @@
 #ifndef BALANCER_PRIVILEGES_H
 #define BALANCER_PRIVILEGES_H
 
-#include <stdbool.h>
-
 #include "base/settings.h"
 
-/* May this process change the kernel's table? */
-bool privileges_suffice(void);
 /*
  * Started by root: becomes USER with CAP_NET_ADMIN, which what it runs has too;
  * the folder of the file STATE ("": none) becomes this user's.  USER "root"
  * stays root.  0, or -errno with ERROR set.
  */
-int privileges_limit(const char *user, const char *state,
-    char error[static SETTINGS_ERROR_MAX]);
+int privileges_limit(
+    const char *user, const char *state, char error[static SETTINGS_ERROR_MAX]);
 
 #endif

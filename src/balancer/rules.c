@@ -131,8 +131,8 @@ kind_of_name(const char *name)
 
 /* As ipvsadm writes it: no other spelling of the same. */
 static bool
-name_make(const struct kind *kind, const char *what,
-    char out[static RULES_NAME_MAX])
+name_make(
+    const struct kind *kind, const char *what, char out[static RULES_NAME_MAX])
 {
 	char text[SOCK_TEXT_MAX];
 	union sock_address address;
@@ -163,8 +163,7 @@ rules_name(const char *text, char out[static RULES_NAME_MAX])
 
 /* The words of a rule behind -A or -a; *AT is moved behind the name. */
 static bool
-name_take(
-    const struct line *line, size_t *at, char out[static RULES_NAME_MAX])
+name_take(const struct line *line, size_t *at, char out[static RULES_NAME_MAX])
 {
 	const char *option, *what;
 
@@ -373,8 +372,7 @@ static bool
 list_service(struct list *list, const struct line *line)
 {
 	char name[RULES_NAME_MAX];
-	bool is_ipv6 =
-	    line->count > 2 && strcmp(line->words[2], "IPv6") == 0;
+	bool is_ipv6 = line->count > 2 && strcmp(line->words[2], "IPv6") == 0;
 
 	list->inside = false;
 	if (line->count < 2)

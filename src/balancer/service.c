@@ -120,9 +120,8 @@ gone_tell(const struct service *service, const bool *stays)
 static void
 found_tell(struct service *service, const struct rules_service *found)
 {
-	if (found != NULL &&
-	    (!service->found ||
-		strcmp(service->scheduler, found->scheduler) != 0)) {
+	if (found != NULL && (!service->found || strcmp(service->scheduler,
+						     found->scheduler) != 0)) {
 		log_info("service", "found service=%s scheduler=%s nodes=%zu",
 		    service->name, found->scheduler, found->count);
 		if (strcmp(found->scheduler, "wlc") != 0)
@@ -137,8 +136,7 @@ found_tell(struct service *service, const struct rules_service *found)
 		strcpy(service->scheduler, found->scheduler);
 	}
 	if (found == NULL && service->found)
-		log_warning(
-		    "service", "is gone service=%s", service->name);
+		log_warning("service", "is gone service=%s", service->name);
 	service->found = found != NULL;
 }
 
@@ -159,8 +157,8 @@ nodes_move(struct service *service, const struct rules_service *found,
 			    server, config->own);
 			continue;
 		}
-		node_appear(&next->nodes[i], &next->weights[i], server, state,
-		    fresh);
+		node_appear(
+		    &next->nodes[i], &next->weights[i], server, state, fresh);
 		if (fresh)
 			log_info("service",
 			    "node appears service=%s node=%s weight=%u",
@@ -278,8 +276,8 @@ service_hear(struct service *service, const struct ask_agent *agents,
 /* --- weights ---------------------------------------------------------------
  */
 void
-service_weigh(struct service *service, const struct config *config,
-    uint64_t now_us)
+service_weigh(
+    struct service *service, const struct config *config, uint64_t now_us)
 {
 	struct weight_law *law = &service->law;
 
@@ -296,11 +294,9 @@ service_weigh(struct service *service, const struct config *config,
 
 		if (weight->weight != node->before)
 			log_info("weight",
-			    "set service=%s node=%s old=%u new=%u cause=%s",
+			    "set service=%s node=%s old=%u new=%u cause=\"%s\"",
 			    service->name, node->server.name, node->before,
-			    weight->weight,
-			    LOG_TEXT(weight_cause_name(weight->cause),
-				strlen(weight_cause_name(weight->cause))));
+			    weight->weight, weight_cause_name(weight->cause));
 	}
 }
 

@@ -67,8 +67,8 @@ void service_agents(const struct service *service, const struct config *config,
 /* What they said; capacities are noted in STATE. */
 void service_hear(struct service *service, const struct ask_agent *agents,
     struct state *state);
-void service_weigh(struct service *service, const struct config *config,
-    uint64_t now_us);
+void service_weigh(
+    struct service *service, const struct config *config, uint64_t now_us);
 
 /* What a report means for the law. */
 struct weight_report service_report(
@@ -78,8 +78,7 @@ struct weight_report service_report(
  * What the table should have instead of what was read, into OUT, which has room
  * for COUNT.  Returns how many.
  */
-size_t service_changes(
-    const struct service *service, struct ipvs_change *out);
+size_t service_changes(const struct service *service, struct ipvs_change *out);
 /* They have been written, or it was tried. */
 void service_written(struct service *service);
 

@@ -79,8 +79,8 @@ append(struct state *state, const union sock_address *host)
 }
 
 void
-state_note(struct state *state, const union sock_address *host,
-    uint64_t capacity_bps)
+state_note(
+    struct state *state, const union sock_address *host, uint64_t capacity_bps)
 {
 	struct state_node *node = find(state, host);
 
@@ -151,8 +151,8 @@ state_parse(const char *text, size_t size, struct state *out,
 
 	while (at < end) {
 		const char *stop = memchr(at, '\n', (size_t)(end - at));
-		size_t length = stop == NULL ? LINE_MAX_BYTES
-					     : (size_t)(stop - at);
+		size_t length =
+		    stop == NULL ? LINE_MAX_BYTES : (size_t)(stop - at);
 		char line[LINE_MAX_BYTES];
 
 		number++;
@@ -202,8 +202,8 @@ read_all(int fd, char *text, size_t room)
 }
 
 int
-state_read(const char *file, struct state *out,
-    char error[static SETTINGS_ERROR_MAX])
+state_read(
+    const char *file, struct state *out, char error[static SETTINGS_ERROR_MAX])
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char *text = malloc(STATE_FILE_MAX);

@@ -36,8 +36,8 @@ struct state { /* zeroes are an empty one */
 int state_parse(const char *text, size_t size, struct state *out,
     char error[static SETTINGS_ERROR_MAX]);
 /* The same of FILE; -ENOENT and the like too. */
-int state_read(const char *file, struct state *out,
-    char error[static SETTINGS_ERROR_MAX]);
+int state_read(
+    const char *file, struct state *out, char error[static SETTINGS_ERROR_MAX]);
 /* As a whole or not at all.  0 or -errno. */
 int state_write(const char *file, struct state *state);
 void state_free(struct state *state);
@@ -47,7 +47,7 @@ uint64_t state_capacity(
     const struct state *state, const union sock_address *host);
 uint64_t state_largest(const struct state *state); /* 0: none is known */
 /* Beyond STATE_NODES_MAX, or without memory, a node is not kept. */
-void state_note(struct state *state, const union sock_address *host,
-    uint64_t capacity_bps);
+void state_note(
+    struct state *state, const union sock_address *host, uint64_t capacity_bps);
 
 #endif

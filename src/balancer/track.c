@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 void
-track_name(const char *service, const char *server,
-    char out[static TRACK_NAME_MAX])
+track_name(
+    const char *service, const char *server, char out[static TRACK_NAME_MAX])
 {
 	snprintf(out, TRACK_NAME_MAX, "%.*s-%.*s", RULES_NAME_MAX - 2, service,
 	    RULES_WORD_MAX - 1, server);

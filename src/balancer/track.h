@@ -13,8 +13,8 @@
 #define TRACK_NAME_MAX (RULES_NAME_MAX + RULES_WORD_MAX)
 
 /* "tcp_192.0.2.100_554-192.0.2.11_554" */
-void track_name(const char *service, const char *server,
-    char out[static TRACK_NAME_MAX]);
+void track_name(
+    const char *service, const char *server, char out[static TRACK_NAME_MAX]);
 /* As a whole or not at all.  0 or -errno. */
 int track_write(const char *folder, const char *service, const char *server,
     uint32_t weight);
