@@ -149,9 +149,8 @@ services_missing(const struct config *config)
 {
 	if (config->services.count > 0)
 		return 0;
-	log_error("config",
-	    "services: name what is to be weighed, as "
-	    "tcp:192.0.2.100:554 (or -s)");
+	log_error("config", "services: name what is to be weighed, as "
+			    "tcp:192.0.2.100:554 (or -s)");
 	return -EINVAL;
 }
 
@@ -209,8 +208,8 @@ balance(struct serving *serving, const struct balancer_options *options)
 		goto done;
 	if ((result = signals_take(serving)) != 0)
 		goto done;
-	result = balancer_start(
-	    &serving->balancer, config, options, serving->loop);
+	result =
+	    balancer_start(&serving->balancer, config, options, serving->loop);
 	if (result == 0) {
 		notify_ready("balancing");
 		result = loop_run(serving->loop);
@@ -241,12 +240,6 @@ serve(const struct options *options, struct serving *serving)
 	signal(SIGPIPE, SIG_IGN);
 	if (services_missing(config) != 0)
 		return PROGRAM_USAGE;
-	if (!privileges_suffice()) {
-		log_error("balancer",
-		    "root or CAP_NET_ADMIN is needed to read and write the "
-		    "table");
-		return 1;
-	}
 	if (privileges_limit(config->user, config->state, error) != 0) {
 		log_error("balancer", "%s", error);
 		return 1;
@@ -273,13 +266,13 @@ main(int argc, char **argv)
 		fprintf(stderr, "vodbalance: %s\n", error);
 		return PROGRAM_USAGE;
 	}
-	if (options.common.test) {
-		program_print(&options.common, config_rows, config_row_count,
-		    config);
-		return 0;
-	}
 	if (log_open(LOG_TO_STDERR, "vodbalance", NULL) != 0)
 		return 1;
+	if (options.common.test) {
+		program_print(
+		    &options.common, config_rows, config_row_count, config);
+		return services_missing(config) == 0 ? 0 : PROGRAM_USAGE;
+	}
 	if (options.misc_check != NULL)
 		return misc_check_run(config, options.misc_check);
 	return serve(&options, &serving);
