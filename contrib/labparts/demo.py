@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+demo - what the cluster does when viewers come and nodes go: two minutes, a line
+every five seconds, and lab.svg of what the agents said.
+"""
+
+import subprocess
+import sys
+import time
+
+import cluster
+import picture
+import viewers
+from cluster import FOLDER, VIP, say
+
+SECONDS = 120
+CAPACITIES = (10, 10, 20)
+RATES = (30, 100, 400)      # kbit/s
+LENGTHS = (20, 30, 40)      # s
+ARRIVALS = 3.5              # a second
+
+
+class Record:
+    """What the agents and the active director said, each second."""
+
+    def __init__(self, lab):
+        self.lab, self.begin = lab, time.monotonic()
+        names = list(lab.nodes)
+        self.weight, self.sessions, self.rate = (
+            {name: [] for name in names} for _ in range(3))
+        self.events = []
+
+    def now(self):
+        return time.monotonic() - self.begin
+
+    def take(self):
+        director = self.lab.active()
+        weights = director.weights() if director else {}
+        at = self.now()
+        for name, node in self.lab.nodes.items():
+            report = node.ask()
+            self.weight[name].append((at, weights.get(name)))
+            self.sessions[name].append(
+                (at, report and int(report["sessions"])))
+            self.rate[name].append(
+                (at, report and int(report["committed_bps"]) / 1e6))
+
+    def event(self, words):
+        self.events.append((self.now(), words))
+        say("%5.0f s  --- %s" % (self.now(), words))
+
+    def line(self):
+        def last(points):
+            return points[-1][1]
+        say("%5.0f s  %s" % (self.now(), "   ".join(
+            "%s weight %5s sessions %3s %5s Mbit/s" % (
+                name, *("-" if value is None else value for value in (
+                    last(self.weight[name]), last(self.sessions[name]))),
+                "-" if last(self.rate[name]) is None
+                else "%.2f" % last(self.rate[name]))
+            for name in self.lab.nodes)))
+
+    def draw(self):
+        return picture.draw(
+            "One virtual address, three nodes of %s Mbit/s" %
+            ", ".join(map(str, CAPACITIES)),
+            [("weight at the active director", self.weight),
+             ("sessions", self.sessions),
+             ("committed_bps, Mbit/s", self.rate)],
+            self.events, self.now())
+
+
+def choose(random):
+    rate, length = random.choice(RATES), random.choice(LENGTHS)
+    return "%dk-%ds.asf" % (rate, length), length
+
+
+def play_one(crowd):
+    """A real player beside the light ones."""
+    say("ffmpeg plays rtsp://%s/sample.wmv for 4 s" % VIP)
+    done = subprocess.run(cluster.on(
+        "clients", "ffmpeg", "-nostdin", "-v", "error", "-rtsp_transport",
+        "udp", "-i", "rtsp://%s/sample.wmv" % VIP, "-t", "4", "-f", "null",
+        "-"), stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise cluster.Failed("ffmpeg: exit %d" % done.returncode)
+
+
+def perform(lab, crowd):
+    record = Record(lab)
+    nodes, directors = lab.nodes, lab.directors
+    script = [
+        (25, "n2 drains", lambda: nodes["n2"].order("drain")),
+        (50, "n2 is back", lambda: nodes["n2"].order("undrain")),
+        (75, "n3 loses its power", lambda: nodes["n3"].die()),
+        (90, "n3 is back", lambda: (nodes["n3"].plug(),
+                                    nodes["n3"].start())),
+        (105, "d1 is unplugged", lambda: directors["d1"].unplug()),
+    ]
+    crowd.arrive(ARRIVALS, choose, time.monotonic() + SECONDS)
+    record.event("viewers come, %g a second" % ARRIVALS)
+    shown = 0
+    while record.now() < SECONDS:
+        while script and record.now() >= script[0][0]:
+            _, words, act = script.pop(0)
+            record.event(words)
+            act()
+        record.take()
+        if record.now() >= shown:
+            record.line()
+            shown += 5
+        time.sleep(max(0, 1 - record.now() % 1))
+    return record
+
+
+def main():
+    say("bringing up clients, d1, d2, n1, n2, n3")
+    with cluster.Cluster(capacities=CAPACITIES) as lab:
+        for rate in RATES:
+            for length in LENGTHS:
+                lab.make_title("%dk-%ds.asf" % (rate, length), rate * 1000,
+                               length)
+        crowd = viewers.Crowd()
+        play_one(crowd)
+        record = perform(lab, crowd)
+        with open("lab.svg", "w") as out:
+            out.write(record.draw())
+        say("%d sessions played, %d failed (they were on n3 when it died); "
+            "logs are gone with %s, lab.svg is here" % (
+                crowd.ended, len(crowd.failures), FOLDER))
+        crowd.close()
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except cluster.Failed as failed:
+        say("lab: %s" % failed)
+        sys.exit(1)
