@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+setup - setup-director and setup-realserver, on machines that nobody has touched:
+a dry run changes nothing, a second run finds nothing to do, what is made serves
+viewers, another set of nodes takes the place of the first, --undo leaves nothing.
+"""
+
+import os
+import sys
+
+sys.path.insert(0, os.environ["srcdir"] + "/contrib/labparts")
+
+import cluster  # noqa: E402
+import viewers  # noqa: E402
+from cluster import NODES, RTP_PORTS, VIP, on, run, shown  # noqa: E402
+
+SCRIPTS = os.environ["srcdir"] + "/contrib/"
+
+
+def state(place, conf=None):
+    """All that the scripts may change."""
+    parts = [run(*on(place, *words)) for words in (
+        ("ipvsadm", "-Sn"), ("ipvsadm", "-L", "--timeout"),
+        ("iptables-legacy", "-t", "mangle", "-S"),
+        ("ip", "-4", "-o", "addr"),
+        ("sysctl", "net.ipv4.vs.expire_nodest_conn",
+         "net.ipv4.conf.all.arp_ignore", "net.ipv4.conf.all.arp_announce"))]
+    if conf:
+        with open(conf) as file:
+            parts.append(file.read())
+    return parts
+
+
+def steps(place, script, before, words, undo, conf=None):
+    """What each script must do; its words are printed if it fails."""
+    dry = run(*on(place, SCRIPTS + script, "--dry-run", *words))
+    shown(dry and state(place, conf) == before,
+          "%s --dry-run prints %d steps and changes nothing" % (
+              script, len(dry.splitlines())))
+    first = run(*on(place, SCRIPTS + script, *words))
+    again = run(*on(place, SCRIPTS + script, *words))
+    shown(first == dry and not again,
+          "%s takes them, and a second time finds nothing to do" % script)
+    after = state(place, conf)
+    run(*on(place, SCRIPTS + script, *undo))
+    shown(state(place, conf) == before, "%s --undo leaves nothing" % script)
+    run(*on(place, SCRIPTS + script, *undo))
+    shown(state(place, conf) == before, "nor does a second one")
+    run(*on(place, SCRIPTS + script, *words))
+    cluster.check(state(place, conf) == after, "the third time is another")
+
+
+def spread(crowd, lab, count):
+    """Over how many nodes COUNT viewers are spread, by their numbers."""
+    new = [crowd.add("sample.wmv", watched=True) for _ in range(count)]
+    cluster.within(15, "all play", lambda: all(
+        one.state == "playing" and one.watch.received for one in new))
+    return sorted(sum(RTP_PORTS[name][0] <= one.server_port <=
+                      RTP_PORTS[name][1] for one in new)
+                  for name in NODES)
+
+
+def sample():
+    """etc/keepalived.conf is what the script writes."""
+    path = cluster.FOLDER + "/sample.conf"
+    run(*on("d1", SCRIPTS + "setup-director", "--keepalived", path,
+            "--interface", "eth0", "192.0.2.100", "192.0.2.11=40000-40099",
+            "192.0.2.12=40100-40199"))
+    with open(path) as made, open(
+            os.environ["srcdir"] + "/etc/keepalived.conf") as kept:
+        shown(made.read() == kept.read(),
+              "etc/keepalived.conf is what setup-director writes")
+
+
+def main():
+    with cluster.Cluster(keepalived=False, balance=False) as lab:
+        node, director = lab.nodes["n1"], lab.directors["d2"]
+        # of the cluster that is up, d2 and n1 are not needed
+        node.server.kill()
+        run(*on("n1", SCRIPTS + "setup-realserver", "--undo", "--conf",
+                node.conf, VIP))
+        steps("n1", "setup-realserver", state("n1", node.conf),
+              ["--conf", node.conf, VIP, "%d-%d" % RTP_PORTS["n1"]],
+              ["--conf", node.conf, "--undo", VIP], node.conf)
+        node.start_server()
+        cluster.within(15, "n1 is ready", node.ready)
+
+        every = ["%s=%d-%d" % (NODES[name], *RTP_PORTS[name])
+                 for name in NODES]
+        run(*on("d1", SCRIPTS + "setup-director", "--undo", VIP))
+        before = state(director.name)
+        steps(director.name, "setup-director", before,
+              ["--scheduler", "rr", VIP, *every], ["--undo", VIP])
+        sample()
+        crowd = viewers.Crowd()
+        shown(spread(crowd, lab, 6) == [2, 2, 2],
+              "6 viewers play through d2, 2 of each node")
+        run(*on("d2", SCRIPTS + "setup-director", "--scheduler", "wlc", VIP,
+                *every[1:]))
+        rules = run(*on("d2", "ipvsadm", "-Sn"))
+        shown(NODES["n1"] not in rules and " -s wlc" in rules and
+              len(rules.splitlines()) == 3 + 4,
+              "with a node less and another scheduler: that node is out")
+        shown(spread(crowd, lab, 4) == [0, 2, 2],
+              "4 viewers play through d2, 2 of each node that is left")
+        run(*on("d2", SCRIPTS + "setup-director", "--undo", VIP))
+        shown(state("d2") == before, "--undo leaves nothing")
+        crowd.close()
+
+
+if __name__ == "__main__":
+    sys.exit(cluster.test(main))
