@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -310,6 +311,9 @@ connect_pair(int family, int *accepted, union sock_address *peer,
 	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert(fd != -1);
 	assert(connect(fd, &address.any, sock_address_length(&address)) == 0);
+	/* Or the second piece waits until the first is acknowledged. */
+	assert(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 },
+		   sizeof(int)) == 0);
 	*accepted = sock_accept(listener, peer, local);
 	assert(*accepted >= 0);
 	close(listener);
