@@ -122,6 +122,18 @@ class Storm:
         options.rate = RATE_BPS
         self.server.write_media(TITLE, asf.make(options))
 
+    def look_steady(self, idle):
+        """All play, and the master has each connection's descriptor, which
+        may be on its way to it yet."""
+        want = (self.sessions, idle["master"] + self.sessions)
+
+        def held(seen):
+            return seen["playing"], seen["master"]
+        got = wait_until(lambda: held(look(self.server)), 5, want)
+        self.expect(got == want, "playing, descriptors of the master: %s "
+                    "instead of %s" % (got, want))
+        return look(self.server)
+
     def kill_one(self):
         worker = self.random.choice(self.server.stat([])["workers"])
         if not worker["pid"]:
@@ -172,9 +184,7 @@ class Storm:
         try:
             for load in loads:
                 load.wait("steady")
-            before = look(self.server)
-            self.expect(before["playing"] == self.sessions, "only %d of %d "
-                        "play" % (before["playing"], self.sessions))
+            before = self.look_steady(idle)
             self.rage()
             behind = wait_until(lambda: look(self.server), 2, before)
             self.expect(behind == before,
