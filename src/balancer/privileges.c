@@ -30,7 +30,10 @@ folder_make(const char *file, const struct passwd *entry)
 		(void)!chown(folder, entry->pw_uid, entry->pw_gid);
 }
 
-/* The bounding set goes with it: nothing comes back by an exec. */
+/*
+ * The bounding set goes first, as long as that is allowed (a container may have
+ * taken it): nothing comes back by an exec.
+ */
 static int
 become(const struct passwd *entry)
 {
@@ -38,14 +41,15 @@ become(const struct passwd *entry)
 	capng_update(CAPNG_ADD,
 	    CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET,
 	    CAP_NET_ADMIN);
+	(void)capng_apply(CAPNG_SELECT_BOUNDS);
 	if (capng_change_id((int)entry->pw_uid, (int)entry->pw_gid,
-		CAPNG_INIT_SUPP_GRP | CAPNG_CLEAR_BOUNDING) != 0)
+		CAPNG_INIT_SUPP_GRP) != 0)
 		return -EPERM;
 	capng_update(
 	    CAPNG_ADD, CAPNG_INHERITABLE | CAPNG_AMBIENT, CAP_NET_ADMIN);
-	return capng_apply(CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT) == 0
-		   ? 0
-		   : -EPERM;
+	if (capng_apply(CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT) != 0)
+		return -EPERM;
+	return 0;
 }
 
 int
