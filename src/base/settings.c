@@ -87,6 +87,9 @@ static const struct {
 	[SETTINGS_CHOICE] = { "one of its choices", "write ", NULL },
 	[SETTINGS_NUMBER] = { "a number",
 	    "write it in decimal digits without quotes, such as 1.5", NULL },
+	[SETTINGS_GROUPS] = { "a list of groups",
+	    "write ( { NAME = VALUE; }, { NAME = VALUE; } ) in the file",
+	    NULL },
 };
 /* clang-format on */
 
@@ -98,6 +101,7 @@ struct literal {
 		LITERAL_BOOL,
 		LITERAL_TEXT,
 		LITERAL_TEXTS, /* a list */
+		LITERAL_GROUPS, /* a list, too */
 		LITERAL_OTHER, /* a group, a list of something else */
 	} kind;
 	int64_t integer;
@@ -129,6 +133,7 @@ static const size_t value_sizes[] = {
 	[SETTINGS_RANGE]     = sizeof(struct settings_range),
 	[SETTINGS_CHOICE]    = sizeof(uint64_t),
 	[SETTINGS_NUMBER]    = sizeof(double),
+	[SETTINGS_GROUPS]    = sizeof(uint64_t),
 };
 /* clang-format on */
 
@@ -358,8 +363,10 @@ range_take(const struct settings_row *row, const char *text,
 static enum verdict
 choice_take(const struct settings_row *row, const char *text, uint64_t *out)
 {
-	for (uint64_t i = 0; row->choices[i] != NULL; i++) {
-		if (strcmp(row->choices[i], text) == 0) {
+	const char *const *choices = row->detail;
+
+	for (uint64_t i = 0; choices[i] != NULL; i++) {
+		if (strcmp(choices[i], text) == 0) {
 			*out = i;
 			return VALUE_RIGHT;
 		}
@@ -412,6 +419,16 @@ text_literal_take(
 	}
 }
 
+/* "" is no group. */
+static enum verdict
+none_take(const char *text, uint64_t *out)
+{
+	if (text[0] != '\0')
+		return VALUE_WRONG;
+	*out = 0;
+	return VALUE_RIGHT;
+}
+
 static enum verdict
 literal_take(const struct settings_row *row, const struct literal *literal,
     union value *out)
@@ -438,11 +455,20 @@ literal_take(const struct settings_row *row, const struct literal *literal,
 	case LITERAL_TEXT:
 		if (row->type == SETTINGS_TEXT_LIST)
 			return list_take(literal, &out->list);
+		if (row->type == SETTINGS_GROUPS)
+			return none_take(literal->texts[0], &out->number);
 		return text_literal_take(row, literal->texts[0], out);
 	case LITERAL_TEXTS:
+		if (row->type == SETTINGS_GROUPS && literal->count == 0)
+			return none_take("", &out->number);
 		if (row->type != SETTINGS_TEXT_LIST)
 			return VALUE_WRONG;
 		return list_take(literal, &out->list);
+	case LITERAL_GROUPS:
+		if (row->type != SETTINGS_GROUPS)
+			return VALUE_WRONG;
+		out->number = literal->count;
+		return within(row, out->number);
 	case LITERAL_OTHER:
 		break;
 	}
@@ -508,6 +534,9 @@ literal_show(const struct literal *literal, char out[static SHOWN_MAX + 8])
 	case LITERAL_TEXTS:
 		strcpy(out, "a list of texts");
 		break;
+	case LITERAL_GROUPS:
+		strcpy(out, "a list of groups");
+		break;
 	case LITERAL_OTHER:
 		strcpy(out, "a group, or a list of other things,");
 		break;
@@ -531,17 +560,18 @@ limits_explain(const struct settings_row *row, const char *shown, char *why)
 static void
 wrong_explain(const struct settings_row *row, const char *shown, char *why)
 {
+	const char *const *choices = row->detail;
 	size_t at;
 
 	at = (size_t)snprintf(why, SETTINGS_ERROR_MAX, "%s is not %s; %s",
 	    shown, types[row->type].noun, types[row->type].right);
 	if (row->type != SETTINGS_CHOICE)
 		return;
-	for (unsigned i = 0; row->choices[i] != NULL; i++)
+	for (unsigned i = 0; choices[i] != NULL; i++)
 		if (at < SETTINGS_ERROR_MAX)
-			at += (size_t)snprintf(why + at,
-			    SETTINGS_ERROR_MAX - at, "%s\"%s\"",
-			    i == 0 ? "" : ", ", row->choices[i]);
+			at +=
+			    (size_t)snprintf(why + at, SETTINGS_ERROR_MAX - at,
+				"%s\"%s\"", i == 0 ? "" : ", ", choices[i]);
 }
 
 static void
@@ -1073,25 +1103,29 @@ source_scan(struct source *source)
 
 /* ---- what libconfig saw ---- */
 
+/* All of a list are texts, or all are groups; an empty one has no texts. */
 static void
-texts_convert(const config_setting_t *setting, struct literal *out)
+list_convert(const config_setting_t *setting, struct literal *out)
 {
-	int count = config_setting_length(setting);
+	int count = config_setting_length(setting), groups = 0, texts = 0;
 
-	out->kind = LITERAL_TEXTS;
 	for (int i = 0; i < count; i++) {
 		config_setting_t *element =
 		    config_setting_get_elem(setting, (unsigned)i);
+		int type = config_setting_type(element);
 
-		if (config_setting_type(element) != CONFIG_TYPE_STRING) {
-			out->kind = LITERAL_OTHER;
-			return;
-		}
-		if (out->count < SETTINGS_LIST_MAX)
-			out->texts[out->count] =
-			    config_setting_get_string(element);
-		out->count++;
+		groups += type == CONFIG_TYPE_GROUP;
+		if (type != CONFIG_TYPE_STRING)
+			continue;
+		if (texts < SETTINGS_LIST_MAX)
+			out->texts[texts] = config_setting_get_string(element);
+		texts++;
 	}
+	out->count = (unsigned)count;
+	if (texts == count)
+		out->kind = LITERAL_TEXTS;
+	else if (groups == count)
+		out->kind = LITERAL_GROUPS;
 }
 
 static void
@@ -1118,17 +1152,51 @@ literal_convert(const config_setting_t *setting, struct literal *out)
 		break;
 	case CONFIG_TYPE_ARRAY:
 	case CONFIG_TYPE_LIST:
-		texts_convert(setting, out);
+		list_convert(setting, out);
 		break;
 	default:
 		break;
 	}
 }
 
+static int setting_take(struct source *source, const struct settings_row *rows,
+    size_t count, const config_setting_t *setting, void *target);
+
+static void *
+group_at(const struct settings_groups *groups, void *target, int which)
+{
+	return (char *)target + groups->offset + (size_t)which * groups->size;
+}
+
+/* The groups of SETTING, which are not too many; as setting_take(). */
+static int
+groups_take(struct source *source, const struct settings_groups *groups,
+    const config_setting_t *setting, void *target)
+{
+	int result = 0;
+
+	for (int i = 0; i < config_setting_length(setting); i++) {
+		const config_setting_t *group =
+		    config_setting_get_elem(setting, (unsigned)i);
+		void *to = target == NULL ? NULL : group_at(groups, target, i);
+
+		if (to != NULL)
+			settings_defaults(groups->rows, groups->count, to);
+		for (int j = 0; j < config_setting_length(group); j++) {
+			result = setting_take(source, groups->rows,
+			    groups->count,
+			    config_setting_get_elem(group, (unsigned)j), to);
+			if (result != 0)
+				return result;
+		}
+	}
+	return 0;
+}
+
 /* Checks SETTING; stores it too when TARGET is not NULL. */
 static int
-setting_take(
-    struct source *source, const config_setting_t *setting, void *target)
+setting_take(struct source *source, const struct settings_row *rows,
+    size_t count, const config_setting_t *setting, void *target)
 {
 	const char *name = config_setting_name(setting);
 	unsigned line = config_setting_source_line(setting);
@@ -1138,8 +1206,8 @@ setting_take(
 	enum verdict verdict;
 	union value value;
 
-	if ((row = row_find(source->rows, source->count, name)) == NULL) {
-		unknown_explain(source->rows, source->count, name, why);
+	if ((row = row_find(rows, count, name)) == NULL) {
+		unknown_explain(rows, count, name, why);
 		return source_refuse(source, line, name, why);
 	}
 	literal_convert(setting, &literal);
@@ -1150,6 +1218,8 @@ setting_take(
 	}
 	if (target != NULL)
 		value_store(row, &value, target);
+	if (literal.kind == LITERAL_GROUPS)
+		return groups_take(source, row->detail, setting, target);
 	return 0;
 }
 
@@ -1174,7 +1244,7 @@ source_take(struct source *source, void *target)
 	int count = config_setting_length(root), error;
 
 	for (int i = 0; i < 2 * count; i++) {
-		error = setting_take(source,
+		error = setting_take(source, source->rows, source->count,
 		    config_setting_get_elem(root, (unsigned)(i % count)),
 		    i < count ? NULL : target);
 		if (error != 0)
@@ -1308,6 +1378,22 @@ value_same(
 	}
 }
 
+static bool
+groups_same(const struct settings_groups *groups, uint64_t count, const void *a,
+    const void *b)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		size_t at = groups->offset + i * groups->size;
+
+		for (size_t j = 0; j < groups->count; j++) {
+			if (!settings_same(&groups->rows[j],
+				(const char *)a + at, (const char *)b + at))
+				return false;
+		}
+	}
+	return true;
+}
+
 bool
 settings_same(const struct settings_row *row, const void *a, const void *b)
 {
@@ -1315,7 +1401,9 @@ settings_same(const struct settings_row *row, const void *a, const void *b)
 
 	value_load(row, a, &left);
 	value_load(row, b, &right);
-	return value_same(row, &left, &right);
+	return value_same(row, &left, &right) &&
+	       (row->type != SETTINGS_GROUPS ||
+		   groups_same(row->detail, left.number, a, b));
 }
 
 /* ---- printing ---- */
@@ -1369,10 +1457,11 @@ fraction_print(double fraction, FILE *out)
 static void
 number_print(const struct settings_row *row, uint64_t number, FILE *out)
 {
+	const char *const *choices = row->detail;
 	char text[48];
 
 	if (row->type == SETTINGS_CHOICE) {
-		text_print(row->choices[number], out);
+		text_print(choices[number], out);
 		return;
 	}
 	quantity_format(number, types[row->type].units, text, sizeof(text));
@@ -1382,8 +1471,34 @@ number_print(const struct settings_row *row, uint64_t number, FILE *out)
 		text_print(text, out);
 }
 
+static void value_print(const struct settings_row *row,
+    const union value *value, const void *target, FILE *out);
+
 static void
-value_print(const struct settings_row *row, const union value *value, FILE *out)
+groups_print(const struct settings_groups *groups, uint64_t count,
+    const void *target, FILE *out)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		const char *group =
+		    (const char *)target + groups->offset + i * groups->size;
+
+		fputs(i == 0 ? "( {" : ",\n  {", out);
+		for (size_t j = 0; j < groups->count; j++) {
+			union value value;
+
+			value_load(&groups->rows[j], group, &value);
+			fprintf(out, " %s = ", groups->rows[j].name);
+			value_print(&groups->rows[j], &value, group, out);
+			fputc(';', out);
+		}
+		fputs(" }", out);
+	}
+	fputs(count == 0 ? "( )" : " )", out);
+}
+
+static void
+value_print(const struct settings_row *row, const union value *value,
+    const void *target, FILE *out)
 {
 	switch (row->type) {
 	case SETTINGS_COUNT:
@@ -1411,6 +1526,9 @@ value_print(const struct settings_row *row, const union value *value, FILE *out)
 		break;
 	case SETTINGS_NUMBER:
 		fraction_print(value->fraction, out);
+		break;
+	case SETTINGS_GROUPS:
+		groups_print(row->detail, value->number, target, out);
 		break;
 	}
 }
@@ -1445,7 +1563,7 @@ settings_print(const struct settings_row *rows, size_t count,
 			fputs(";\n", out);
 			continue;
 		}
-		value_print(&rows[i], &value, out);
+		value_print(&rows[i], &value, target, out);
 		fputs("; # default: ", out);
 		default_print(&rows[i], out);
 		fputc('\n', out);

@@ -34,6 +34,7 @@ enum settings_type {
 	SETTINGS_RANGE,     /* struct settings_range; "40000-40999", "": none */
 	SETTINGS_CHOICE,    /* uint64_t: index into choices */
 	SETTINGS_NUMBER,    /* double; 1.5 or an integer */
+	SETTINGS_GROUPS,    /* uint64_t: so many; ( { a = 1; }, { a = 2; } ) */
 };
 /* clang-format on */
 
@@ -55,8 +56,23 @@ struct settings_row {
 	/* As in the file, without quotes: "8 Gbit/s"; of a list one text. */
 	const char *default_text;
 	uint64_t least, most; /* in the type's unit; not for texts */
-	const char *const *choices; /* NULL-terminated; SETTINGS_CHOICE only */
+	/*
+	 * Of SETTINGS_CHOICE const char *const *, its choices and NULL; of
+	 * SETTINGS_GROUPS const struct settings_groups *; else NULL.
+	 */
+	const void *detail;
 	const char *help; /* one sentence */
+};
+
+/*
+ * Groups have settings of their own, but no groups; each is a structure in an
+ * array with room for the row's MOST.  Only a file can set them.
+ */
+struct settings_groups {
+	const struct settings_row *rows;
+	size_t count;
+	size_t size; /* of a group's structure */
+	size_t offset; /* of the first one in the target structure */
 };
 
 /* The longest message, NUL included. */

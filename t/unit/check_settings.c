@@ -14,7 +14,14 @@
 
 #include "base/base.h"
 
+struct group {
+	uint64_t count;
+	char text[SETTINGS_TEXT_MAX];
+};
+
 struct target {
+	uint64_t group_count;
+	struct group groups[3];
 	uint64_t count, rate, size, time, choice;
 	bool truth;
 	char text[SETTINGS_TEXT_MAX];
@@ -28,6 +35,15 @@ struct target {
 static const char *const choices[] = { "error", "info", NULL };
 
 /* clang-format off */
+static const struct settings_row group_rows[] = {
+	{ "count", SETTINGS_COUNT, offsetof(struct group, count), "7", 1, 9,
+	    NULL, "How many." },
+	{ "text", SETTINGS_TEXT, offsetof(struct group, text), "", 0, 0,
+	    NULL, "Where." },
+};
+static const struct settings_groups groups = {
+	group_rows, ARRAY_LENGTH(group_rows), sizeof(struct group), AT(groups),
+};
 static const struct settings_row rows[] = {
 	{ "count", SETTINGS_COUNT, AT(count), "4000", 1, 999999999, NULL,
 	    "How many." },
@@ -49,6 +65,8 @@ static const struct settings_row rows[] = {
 	    "Which." },
 	{ "number", SETTINGS_NUMBER, AT(number), "2.0", 1, 16, NULL,
 	    "How much." },
+	{ "groups", SETTINGS_GROUPS, AT(group_count), "", 0, 3, &groups,
+	    "Several." },
 };
 /* clang-format on */
 
@@ -541,6 +559,43 @@ START_TEST(only_regular_files_of_bounded_size_are_read)
 END_TEST
 
 /* What is printed can be read again and says the same. */
+START_TEST(groups_have_settings_of_their_own)
+{
+	target.groups[1].count = 77; /* what was there before */
+	ck_assert_int_eq(read_text("count = 5;\n"
+				   "groups = ( { count = 2; text = \"a\"; },\n"
+				   "           { } );\n"),
+	    0);
+	ck_assert_uint_eq(target.count, 5);
+	ck_assert_uint_eq(target.group_count, 2);
+	ck_assert_uint_eq(target.groups[0].count, 2);
+	ck_assert_str_eq(target.groups[0].text, "a");
+	ck_assert_uint_eq(target.groups[1].count, 7);
+	ck_assert_int_eq(read_text("groups = ( );"), 0);
+	ck_assert_uint_eq(target.group_count, 0);
+	ck_assert_int_eq(read_text("groups = \"\";"), 0);
+	ck_assert_int_eq(override("groups="), 0);
+	ck_assert_int_eq(override("groups=1"), -EINVAL);
+}
+END_TEST
+
+START_TEST(what_is_wrong_in_a_group_is_refused)
+{
+	expect_refused("groups = (\n{ count = 2; },\n{ count = 10; } );", 3,
+	    "count: 10 is outside its limits; write 1 to 9");
+	expect_refused(
+	    "groups = (\n{ rate = \"0\"; } );", 2, "rate: unknown setting");
+	expect_refused("groups = ( { text = 1; } );", 1, "text: 1 is not");
+	expect_refused("groups = ( { }, { }, { }, { } );", 1,
+	    "a list of groups is outside its limits; write 0 to 3");
+	expect_refused("groups = ( { }, 1 );", 1, "is not a list of groups");
+	expect_refused("groups = ( \"a\" );", 1, "is not a list of groups");
+	expect_refused("groups = { count = 2; };", 1, "write ( { NAME");
+	expect_refused("list = ( { count = 2; } );", 1, "a list of groups is");
+	expect_refused("groups = 1;", 1, "1 is not a list of groups");
+}
+END_TEST
+
 START_TEST(printed_settings_are_a_file)
 {
 	static const char *const changes[] = { "count=7", "rate=1500 kbit/s",
@@ -550,6 +605,8 @@ START_TEST(printed_settings_are_a_file)
 	struct target first;
 	FILE *stream;
 
+	ck_assert_int_eq(
+	    read_text("groups = ( { text = \"a\"; }, { count = 3; } );"), 0);
 	for (size_t i = 0; i < ARRAY_LENGTH(changes); i++)
 		ck_assert_int_eq(override(changes[i]), 0);
 	first = target;
@@ -571,6 +628,9 @@ START_TEST(printed_settings_are_a_file)
 	ck_assert_uint_eq(target.range.last, 3000);
 	ck_assert_uint_eq(target.choice, 0);
 	ck_assert_double_eq(target.number, 1.125);
+	ck_assert_uint_eq(target.group_count, 2);
+	ck_assert_str_eq(target.groups[0].text, "a");
+	ck_assert_uint_eq(target.groups[1].count, 3);
 }
 END_TEST
 
@@ -594,7 +654,8 @@ START_TEST(printed_settings_say_what_differs)
 	    "# Where to.\nlist = \":554\";\n"
 	    "# From where.\nrange = \"\";\n"
 	    "# Which.\nchoice = \"info\";\n"
-	    "# How much.\nnumber = 3.0; # default: 2.0\n");
+	    "# How much.\nnumber = 3.0; # default: 2.0\n"
+	    "# Several.\ngroups = \"\";\n");
 	free(text);
 }
 END_TEST
@@ -638,18 +699,25 @@ END_TEST
 
 START_TEST(a_difference_is_seen_in_each_type)
 {
-	static const char *const others[] = { "count=1", "rate=1 bit/s",
-		"size=1 MiB", "time=2 s", "truth=false", "text=/srw",
-		"list=:554,:555", "range=1024-1025", "choice=error",
-		"number=1.5" };
+	static const char *const others[] = { "count = 1;",
+		"rate = \"1 bit/s\";", "size = \"1 MiB\";", "time = \"2 s\";",
+		"truth = false;", "text = \"/srw\";",
+		"list = ( \":554\", \":555\" );", "range = \"1024-1025\";",
+		"choice = \"error\";", "number = 1.5;",
+		"groups = ( { }, { } );" };
+	const struct settings_row *last = &rows[ARRAY_LENGTH(rows) - 1];
 
 	_Static_assert(
 	    ARRAY_LENGTH(others) == ARRAY_LENGTH(rows), "one for each row");
 	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
 		ck_assert(settings_same(&rows[i], &target, &untouched));
-		ck_assert_int_eq(override(others[i]), 0);
+		ck_assert_int_eq(read_text(others[i]), 0);
 		ck_assert(!settings_same(&rows[i], &target, &untouched));
 	}
+	untouched = target;
+	ck_assert(settings_same(last, &target, &untouched));
+	ck_assert_int_eq(read_text("groups = ( { }, { count = 3; } );"), 0);
+	ck_assert(!settings_same(last, &target, &untouched));
 }
 END_TEST
 
@@ -676,6 +744,8 @@ reading_tests(void)
 	tcase_add_test(tests, each_type_is_read);
 	tcase_add_loop_test(
 	    tests, units_multiply, 0, (int)ARRAY_LENGTH(quantities));
+	tcase_add_test(tests, groups_have_settings_of_their_own);
+	tcase_add_test(tests, what_is_wrong_in_a_group_is_refused);
 	tcase_add_test(tests, an_option_may_leave_the_quotes_out);
 	tcase_add_test(tests, a_list_may_be_one_text_or_none);
 	tcase_add_test(tests, printed_settings_are_a_file);
