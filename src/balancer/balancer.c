@@ -286,7 +286,7 @@ balancer_reload(struct balancer *balancer, const struct config *config)
 			continue;
 		}
 		balancer->services[at] = before[i];
-		service_forgive(&balancer->services[at]);
+		service_reload(&balancer->services[at], config);
 	}
 	loop_timer_set(balancer->loop, &balancer->timer, 0, begin, balancer);
 }

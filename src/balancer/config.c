@@ -16,11 +16,31 @@
 #define HOUR_US (60 * MINUTE_US)
 
 /* clang-format off */
+#define NODE_ROW(name, type, field, text, ...) \
+	{ name, type, offsetof(struct config_node, field), text, __VA_ARGS__ }
+static const struct settings_row node_rows[] = {
+	NODE_ROW("address", SETTINGS_TEXT, address, "", 0, 0, NULL,
+	    "Address of the real server."),
+	NODE_ROW("weight", SETTINGS_COUNT, weight, "0", 0, UINT16_MAX, NULL,
+	    "Its part among nodes that have one; 0: by capacity."),
+	NODE_ROW("agent", SETTINGS_TEXT, agent, "", 0, 0, NULL,
+	    "Where its agent listens; empty: at the server's address."),
+};
+static const struct settings_groups node_groups = {
+	.rows = node_rows,
+	.count = ARRAY_LENGTH(node_rows),
+	.size = sizeof(struct config_node),
+	.offset = offsetof(struct config, nodes),
+};
+
 #define ROW(name, type, field, text, ...) \
 	{ name, type, offsetof(struct config, field), text, __VA_ARGS__ }
 const struct settings_row config_rows[] = {
 	ROW("services", SETTINGS_TEXT_LIST, services, "", 0, 0, NULL,
 	    "Virtual services to weigh: \"tcp:VIP:PORT\", \"fwmark:N\"."),
+	ROW("nodes", SETTINGS_GROUPS, node_count, "", 0, CONFIG_NODES_MAX,
+	    &node_groups,
+	    "Nodes of which more is to be said than the table does."),
 	ROW("interval", SETTINGS_TIME, interval_us, "1 s",
 	    100 * US_PER_MS, MINUTE_US, NULL,
 	    "How often agents are asked."),
@@ -111,23 +131,80 @@ paths_check(const struct config *config, const struct settings_source *source,
 	return 0;
 }
 
+static bool
+has_port(const char *address)
+{
+	const char *colon = strchr(address, ':');
+
+	return address[0] == '[' ||
+	       (colon != NULL && colon == strrchr(address, ':'));
+}
+
+/* NULL, or what is wrong with the node that is the number WHICH. */
+static const char *
+node_derive(struct config *config, uint64_t which)
+{
+	struct config_node *node = &config->nodes[which];
+
+	if (has_port(node->address) ||
+	    !config_agent_address(config, node->address, &node->host))
+		return "address is to be numeric, without a port";
+	config->node_count = which; /* those before it */
+	if (config_node_find(config, &node->host) != NULL)
+		return "its address is named twice";
+	if (node->agent[0] != '\0' &&
+	    !config_agent_address(config, node->agent, &node->agent_address))
+		return "agent is to be a numeric address, with or without a "
+		       "port";
+	return NULL;
+}
+
+static int
+nodes_check(struct config *config, const struct settings_source *source,
+    char error[static SETTINGS_ERROR_MAX])
+{
+	uint64_t count = config->node_count;
+	char what[SETTINGS_ERROR_MAX];
+
+	for (uint64_t i = 0; i < count; i++) {
+		const char *wrong = node_derive(config, i);
+
+		if (wrong == NULL)
+			continue;
+		snprintf(what, sizeof(what), "the group with '%.100s': %s",
+		    config->nodes[i].address, wrong);
+		return settings_blame(source, "nodes", what, error);
+	}
+	config->node_count = count;
+	return 0;
+}
+
 int
 config_load(const struct settings_source *source, struct config *out,
     char error[static SETTINGS_ERROR_MAX])
 {
-	struct config config;
 	int result;
 
-	memset(&config, 0, sizeof(config));
-	result = settings_load(
-	    config_rows, config_row_count, source, &config, error);
+	memset(out, 0, sizeof(*out));
+	result =
+	    settings_load(config_rows, config_row_count, source, out, error);
 	if (result == 0)
-		result = services_check(&config, source, error);
+		result = services_check(out, source, error);
 	if (result == 0)
-		result = paths_check(&config, source, error);
+		result = paths_check(out, source, error);
 	if (result == 0)
-		*out = config;
+		result = nodes_check(out, source, error);
 	return result;
+}
+
+const struct config_node *
+config_node_find(const struct config *config, const union sock_address *host)
+{
+	for (uint64_t i = 0; i < config->node_count; i++) {
+		if (sock_address_same_host(&config->nodes[i].host, host))
+			return &config->nodes[i];
+	}
+	return NULL;
 }
 
 bool
@@ -140,7 +217,8 @@ config_agent_address(
 	const char *open = is_ipv6 && text[0] != '[' ? "[" : "";
 	char with_port[2 * SOCK_TEXT_MAX];
 
-	if (text[0] == '\0' || text[0] == ':' || strlen(text) >= SOCK_TEXT_MAX)
+	if (text[0] == '\0' || (text[0] == ':' && !is_ipv6) ||
+	    strlen(text) >= SOCK_TEXT_MAX)
 		return false;
 	if (has_port)
 		return sock_address_parse(text, out) == 0;

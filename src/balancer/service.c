@@ -12,6 +12,9 @@
 
 #include "base/log.h"
 
+/* As long as no capacity is known; only parts of it matter then. */
+#define UNKNOWN_UNIT_BPS 1e6
+
 void
 service_begin(struct service *service, const char *name)
 {
@@ -31,11 +34,13 @@ service_end(struct service *service)
 }
 
 void
-service_forgive(struct service *service)
+service_reload(struct service *service, const struct config *config)
 {
 	for (size_t i = 0; i < service->count; i++) {
 		struct service_node *node = &service->nodes[i];
 
+		node->configured =
+		    config_node_find(config, &node->server.address);
 		node->foreign = false;
 		node->written = node->server.weight;
 		service->weights[i].held = false;
@@ -60,10 +65,12 @@ node_find(const struct service *service, const char *name, size_t near)
 
 static void
 node_appear(struct service_node *node, struct weight_node *weight,
-    const struct rules_server *server, const struct state *state, bool fresh)
+    const struct rules_server *server, const struct config *config,
+    const struct state *state, bool fresh)
 {
 	*node = (struct service_node){
 		.server = *server,
+		.configured = config_node_find(config, &server->address),
 		.written = server->weight,
 		.before = server->weight,
 		.tracked = -1,
@@ -157,8 +164,8 @@ nodes_move(struct service *service, const struct rules_service *found,
 			    server, config->own);
 			continue;
 		}
-		node_appear(
-		    &next->nodes[i], &next->weights[i], server, state, fresh);
+		node_appear(&next->nodes[i], &next->weights[i], server, config,
+		    state, fresh);
 		if (fresh)
 			log_info("service",
 			    "node appears service=%s node=%s weight=%u",
@@ -199,9 +206,14 @@ service_agents(const struct service *service, const struct config *config,
     struct ask_agent *agents)
 {
 	for (size_t i = 0; i < service->count; i++) {
-		agents[i].address = service->nodes[i].server.address;
+		const struct service_node *node = &service->nodes[i];
+
+		agents[i].address = node->server.address;
 		sock_address_set_port(
 		    &agents[i].address, (uint16_t)config->agent_port);
+		if (node->configured != NULL &&
+		    node->configured->agent_address.family != 0)
+			agents[i].address = node->configured->agent_address;
 	}
 }
 
@@ -275,6 +287,63 @@ service_hear(struct service *service, const struct ask_agent *agents,
 
 /* --- weights ---------------------------------------------------------------
  */
+
+/* Capacity for each 1 of its configured weight; 0: one of them is not known. */
+static double
+ratio(const struct service *service, size_t which)
+{
+	const struct config_node *configured = service->nodes[which].configured;
+
+	if (configured == NULL || configured->weight == 0)
+		return 0;
+	return (double)service->weights[which].capacity_bps /
+	       (double)configured->weight;
+}
+
+/* The median of these ratios: one node that lies does not move it far. */
+static double
+weight_unit_bps(const struct service *service)
+{
+	size_t known = 0;
+
+	for (size_t i = 0; i < service->count; i++)
+		known += ratio(service, i) > 0;
+	for (size_t i = 0; i < service->count; i++) {
+		double one = ratio(service, i);
+		size_t below = 0, not_above = 0;
+
+		if (one <= 0)
+			continue;
+		for (size_t j = 0; j < service->count; j++) {
+			double other = ratio(service, j);
+
+			below += other > 0 && other < one;
+			not_above += other > 0 && other <= one;
+		}
+		if (below <= (known - 1) / 2 && not_above > (known - 1) / 2)
+			return one;
+	}
+	return UNKNOWN_UNIT_BPS;
+}
+
+/* Weights as they are written are parts; the law compares bit rates. */
+static void
+configure(struct service *service, const struct config *config)
+{
+	double unit_bps =
+	    config->node_count == 0 ? 0 : weight_unit_bps(service);
+
+	for (size_t i = 0; i < service->count; i++) {
+		const struct config_node *configured =
+		    service->nodes[i].configured;
+
+		service->weights[i].configured_bps =
+		    configured == NULL
+			? 0
+			: (uint64_t)(unit_bps * (double)configured->weight);
+	}
+}
+
 void
 service_weigh(
     struct service *service, const struct config *config, uint64_t now_us)
@@ -287,6 +356,7 @@ service_weigh(
 		service->nodes[i].before = service->weights[i].weight;
 	if (service->count == 0)
 		return;
+	configure(service, config);
 	(void)weight_round(law, service->weights, service->count, now_us);
 	for (size_t i = 0; i < service->count; i++) {
 		const struct service_node *node = &service->nodes[i];

@@ -29,6 +29,7 @@
 
 struct service_node {
 	struct rules_server server; /* as it was read last */
+	const struct config_node *configured; /* borrowed; NULL: nothing is */
 	uint32_t written; /* what we wrote last; before that, what was read */
 	bool foreign; /* its weight is somebody else's */
 	unsigned rtsp_failures; /* one after the other */
@@ -52,8 +53,11 @@ struct service {
 /* NAME is one of rules_name(). */
 void service_begin(struct service *service, const char *name);
 void service_end(struct service *service);
-/* Weights of others are ours again from the next round on. */
-void service_forgive(struct service *service);
+/*
+ * CONFIG is another one.  Weights of others are ours again from the next round
+ * on.
+ */
+void service_reload(struct service *service, const struct config *config);
 
 /*
  * RULES as they are now.  FRESH: what newly appears did so just now, and is not

@@ -480,7 +480,7 @@ START_TEST(a_reload_forgives)
 	table[0] = 17;
 	round_of(2);
 	ck_assert(service.nodes[0].foreign);
-	service_forgive(&service);
+	service_reload(&service, &config);
 	for (int i = 0; i < 10; i++)
 		round_of(2);
 	ck_assert_uint_gt(table[0], 5000);
@@ -553,6 +553,57 @@ START_TEST(silence_changes_nothing_for_long)
 }
 END_TEST
 
+static void
+configure(const char *address, uint64_t weight)
+{
+	struct config_node *node = &config.nodes[config.node_count++];
+	char text[SOCK_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "%s:0", address);
+	*node = (struct config_node){ .weight = weight };
+	node->host = address_of(text);
+}
+
+START_TEST(configured_weights_are_parts)
+{
+	configure("10.0.0.1", 30);
+	configure("10.0.0.2", 10);
+	agents[1].report.capacity_bps = GBIT / 3;
+	agents[1].report.committed_bps = GBIT / 6;
+	agents[1].report.sessions = 167;
+	service_reload(&service, &config);
+	for (int i = 0; i < 100; i++)
+		round_of(2);
+	ck_assert_uint_ge(table[0], table[1] * 29 / 10);
+	ck_assert_uint_le(table[0], table[1] * 31 / 10);
+	/* it lies, and gains nothing */
+	agents[1].report.capacity_bps = GBIT;
+	for (int i = 0; i < 100; i++)
+		round_of(2);
+	ck_assert_uint_ge(table[0], table[1] * 29 / 10);
+}
+END_TEST
+
+START_TEST(a_silent_node_goes_to_its_configured_weight)
+{
+	configure("10.0.0.1", 10);
+	configure("10.0.0.2", 10);
+	configure("10.0.0.3", 5);
+	service_reload(&service, &config);
+	table[2] = 1;
+	agents[2].trouble = "no agent listens there";
+	for (int i = 0; i < 100; i++)
+		round_of(3);
+	/* and slowly, for it is fresh */
+	ck_assert_uint_gt(table[2], 1);
+	ck_assert_uint_lt(table[2], table[0] * 6 / 10);
+	for (int i = 0; i < 1000; i++)
+		round_of(3);
+	ck_assert_uint_gt(table[2], table[0] * 4 / 10);
+	ck_assert_uint_lt(table[2], table[0] * 6 / 10);
+}
+END_TEST
+
 START_TEST(rtsp_may_fail_once)
 {
 	agents[0].report.rtsp_ok = 0; /* an agent that has just begun */
@@ -596,6 +647,7 @@ START_TEST(agents_have_addresses)
 		{ "192.0.2.1", "192.0.2.1:3333" },
 		{ "192.0.2.1:7", "192.0.2.1:7" },
 		{ "2001:db8::1", "[2001:db8::1]:3333" },
+		{ "::1", "[::1]:3333" },
 		{ "[2001:db8::1]", "[2001:db8::1]:3333" },
 		{ "[2001:db8::1]:7", "[2001:db8::1]:7" },
 	};
@@ -715,6 +767,8 @@ main(void)
 	tcase_add_test(rounds, a_server_that_appears_is_fresh_and_not_foreign);
 	tcase_add_test(rounds, a_service_that_appears_is_not_foreign);
 	tcase_add_test(rounds, silence_changes_nothing_for_long);
+	tcase_add_test(rounds, configured_weights_are_parts);
+	tcase_add_test(rounds, a_silent_node_goes_to_its_configured_weight);
 	tcase_add_test(rounds, rtsp_may_fail_once);
 	suite_add_tcase(suite, rounds);
 	runner = srunner_create(suite);
