@@ -41,6 +41,8 @@ service_reload(struct service *service, const struct config *config)
 
 		node->configured =
 		    config_node_find(config, &node->server.address);
+		if (!node->foreign)
+			continue; /* and what we wrote is not read yet */
 		node->foreign = false;
 		node->written = node->server.weight;
 		service->weights[i].held = false;

@@ -487,6 +487,17 @@ START_TEST(a_reload_forgives)
 }
 END_TEST
 
+START_TEST(a_reload_knows_what_was_just_written)
+{
+	agents[0].report.state = LOAD_DRAIN;
+	ck_assert_uint_eq(round_of(2), 1);
+	service_reload(&service, &config);
+	round_of(2);
+	ck_assert(!service.nodes[0].foreign);
+	ck_assert_uint_eq(table[0], 0);
+}
+END_TEST
+
 START_TEST(what_could_not_be_written_is_written_again)
 {
 	uint32_t before = table[0];
@@ -763,6 +774,7 @@ main(void)
 	    rounds, a_node_that_others_hold_at_0_is_not_the_last_one);
 	tcase_add_test(rounds, own_insists);
 	tcase_add_test(rounds, a_reload_forgives);
+	tcase_add_test(rounds, a_reload_knows_what_was_just_written);
 	tcase_add_test(rounds, what_could_not_be_written_is_written_again);
 	tcase_add_test(rounds, a_server_that_appears_is_fresh_and_not_foreign);
 	tcase_add_test(rounds, a_service_that_appears_is_not_foreign);
