@@ -477,6 +477,46 @@ def reloads(cluster):
     say("ok: SIGHUP, own")
 
 
+def asks_elsewhere(cluster):
+    """One node's agent is said to be at another address."""
+    other = Agent("127.0.0.4", cluster.port)
+    other.values["state"] = "drain"
+    balancer, table = cluster.balancer, cluster.table
+    balancer.write_conf(
+        table.program, cluster.port, 'nodes = ( { address = "127.0.0.3"; '
+        'agent = "127.0.0.4:%d"; } );' % cluster.port)
+    balancer.process.send_signal(signal.SIGHUP)
+    within(5, "0 by drain", lambda: cluster.weight(3) == 0)
+    balancer.write_conf(table.program, cluster.port, "own = true;")
+    balancer.process.send_signal(signal.SIGHUP)
+    within(10, "ready", lambda: cluster.weight(3) > 9000)
+    other.end()
+    say("ok: an agent elsewhere")
+
+
+def simulates(cluster):
+    name = os.path.join(cluster.folder, "scenario")
+    def run(text):
+        with open(name, "w") as out:
+            out.write(text)
+        done = subprocess.run([program("vodbalance"), "--simulate", name],
+                              capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout + done.stderr
+    status, out = run('nodes = ( { count = 2; }, { capacity = "2 Gbit/s"; } );'
+                      'titles = ( { bit_rate = "4 Mbit/s"; } );'
+                      'load = 0.9; runs = 1; lengths = 2;')
+    for word in ("rr ", "wlc, static ", "wlc, vodbalance ", "oracle "):
+        check(status == 0 and out.count(word) == 1, out)
+    weights = [int(line.split()[-1]) for line in out.splitlines()[-3:]]
+    check(abs(weights[2] / weights[0] - 2) < 0.2, out)
+    for text, said in (("nodes = ( );", "nodes: there have to be some"),
+                       ("nodes = ( { } );", "titles: there have to be some"),
+                       ("node = 1;", 'is "nodes" meant?')):
+        status, out = run(text)
+        check(status == 2 and said in out, out)
+    say("ok: --simulate")
+
+
 def tells(cluster):
     """Rounds of another process, while the first one stands still."""
     before = cluster.table.weights()
@@ -560,7 +600,7 @@ def main():
         return show(Cluster(folder, Recorder(folder)), (
             begins, is_one_batch, follows, never_all, withstands, respects,
             keeps_thresholds, survives_ipvsadm, survives_the_table, files,
-            reloads, tells, checks, ends))
+            reloads, asks_elsewhere, tells, checks, simulates, ends))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@
 #include "balancer/config.h"
 #include "balancer/misc_check.h"
 #include "balancer/privileges.h"
+#include "balancer/scenario.h"
 #include "base/base.h"
 #include "base/log.h"
 #include "base/notify.h"
@@ -24,13 +25,13 @@
 #define DEFAULT_FILE VODD_SYSCONFDIR "/vodbalance.conf"
 #define FILES_BESIDE_CONNECTIONS 64
 
-enum { DRY_RUN = 0x100, ONCE, EXPLAIN, JSON, MISC_CHECK };
+enum { DRY_RUN = 0x100, ONCE, EXPLAIN, JSON, MISC_CHECK, SIMULATE };
 
 struct options {
 	struct program_options common;
 	struct balancer_options balancer;
 	char services[SETTINGS_LIST_MAX * RULES_NAME_MAX]; /* "a,b" */
-	const char *interval, *misc_check; /* NULL: not given */
+	const char *interval, *misc_check, *simulate; /* NULL: not given */
 };
 
 static const char usage_text[] =
@@ -38,6 +39,7 @@ static const char usage_text[] =
     "                  [-i INTERVAL] [-o NAME=VALUE]... [--dry-run] [--once]\n"
     "                  [--explain] [--json] [-V] [-h]\n"
     "       vodbalance [-c FILE] [-o NAME=VALUE]... --misc-check NODE\n"
+    "       vodbalance --simulate FILE\n"
     "\n"
     "  -f           stay in the foreground, log on stderr\n"
     "  -t           check the configuration and print what it means\n"
@@ -51,6 +53,8 @@ static const char usage_text[] =
     "  --json       the same, a JSON object on each line\n"
     "  --misc-check NODE\n"
     "               ask one node and exit as keepalived's misc_dynamic wants\n"
+    "  --simulate FILE\n"
+    "               what policies would make of the cluster in FILE\n"
     "  -V           print the version\n"
     "  -h           print this\n";
 
@@ -62,6 +66,7 @@ static const struct option words[] = {
 	{ "explain", no_argument, NULL, EXPLAIN },
 	{ "json", no_argument, NULL, JSON },
 	{ "misc-check", required_argument, NULL, MISC_CHECK },
+	{ "simulate", required_argument, NULL, SIMULATE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -111,8 +116,11 @@ take_option(void *context, int option, const char *value)
 	case JSON:
 		options->balancer.form = EXPLAIN_JSON;
 		break;
-	default: /* MISC_CHECK */
+	case MISC_CHECK:
 		options->misc_check = value;
+		break;
+	default: /* SIMULATE */
+		options->simulate = value;
 	}
 	return PROGRAM_GOES_ON;
 }
@@ -261,6 +269,8 @@ main(int argc, char **argv)
 
 	if ((result = read_options(argc, argv, &options)) != PROGRAM_GOES_ON)
 		return result;
+	if (options.simulate != NULL)
+		return scenario_run(options.simulate);
 	serving.source = &options.common.settings;
 	if (config_load(serving.source, config, error) != 0) {
 		fprintf(stderr, "vodbalance: %s\n", error);

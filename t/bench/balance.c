@@ -5,12 +5,11 @@
  * Nothing is measured here but arithmetic: the figures are the same on every
  * machine.  An argument N leaves out clusters of more than N nodes.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "balancer/simulate.h"
+#include "balancer/compare.h"
 #include "base/base.h"
 
 #define MBIT UINT64_C(1000000)
@@ -30,7 +29,7 @@ static const struct cluster {
 	uint64_t mbps[4]; /* of the nodes, in turn */
 	double load;
 	uint64_t interval_us;
-	unsigned runs, sessions; /* so many runs of so many mean lengths */
+	unsigned runs, lengths; /* so many runs of so many mean lengths */
 } clusters[] = {
 	{ "4 nodes, 80 % load, asked every second",
 	  4, { 1000, 1000, 1000, 1000 }, 0.80, US_PER_SECOND, 20, 20 },
@@ -43,82 +42,47 @@ static const struct cluster {
 };
 /* clang-format on */
 
-static int
-measure(const struct cluster *cluster, enum simulate_policy policy,
-    uint64_t seed, struct simulate_result *out)
+static struct compare
+compare_of(
+    const struct cluster *cluster, uint64_t capacities_bps[static NODES_MAX])
 {
-	uint64_t capacities_bps[NODES_MAX];
-	struct simulate *simulate;
-	int error;
-
 	for (size_t i = 0; i < cluster->nodes; i++)
 		capacities_bps[i] =
 		    cluster->mbps[i % ARRAY_LENGTH(cluster->mbps)] * MBIT;
-	simulate = simulate_new(&(struct simulate_setup){
-	    .policy = policy,
-	    .capacities_bps = capacities_bps,
-	    .nodes = cluster->nodes,
-	    .titles = titles,
-	    .title_count = ARRAY_LENGTH(titles),
-	    .load = cluster->load,
-	    .interval_us = cluster->interval_us,
-	    .jitter_us = cluster->interval_us / 10,
-	    .delay_us = US_PER_SECOND / 2,
-	    .stale = 0.05,
-	    .seed = seed,
-	});
-	if (simulate == NULL)
-		return -ENOMEM;
-	/* the longest session has ended: all is as it will be */
-	error = simulate_run(simulate, SESSION_US * 9 / 4);
-	simulate_measure(simulate);
-	if (error == 0)
-		error = simulate_run(simulate, cluster->sessions * SESSION_US);
-	*out = simulate_result(simulate);
-	simulate_free(simulate);
-	return error;
-}
-
-static int
-row(const struct cluster *cluster, enum simulate_policy policy)
-{
-	struct simulate_result sum = { .peak = 0 };
-	double runs = cluster->runs;
-
-	for (unsigned run = 0; run < cluster->runs; run++) {
-		struct simulate_result one;
-		int error = measure(cluster, policy, run + 1, &one);
-
-		if (error != 0)
-			return error;
-		sum.busiest += one.busiest / runs;
-		sum.peak += one.peak / runs;
-		sum.spread += one.spread / runs;
-		sum.writes_a_minute += one.writes_a_minute / runs;
-		sum.arrivals += one.arrivals;
-		sum.refusals += one.refusals;
-	}
-	printf("  %-16s %8.4f %8.4f %8.4f %8.3f %% %9.1f\n",
-	    simulate_policy_name(policy), sum.busiest, sum.peak, sum.spread,
-	    100 * (double)sum.refusals / (double)sum.arrivals,
-	    sum.writes_a_minute);
-	fflush(stdout);
-	return 0;
+	return (struct compare){
+		.runs = cluster->runs,
+		.lengths = cluster->lengths,
+		.setup = {
+			.capacities_bps = capacities_bps,
+			.nodes = cluster->nodes,
+			.titles = titles,
+			.title_count = ARRAY_LENGTH(titles),
+			.load = cluster->load,
+			.interval_us = cluster->interval_us,
+			.jitter_us = cluster->interval_us / 10,
+			.delay_us = US_PER_SECOND / 2,
+			.stale = 0.05,
+		},
+	};
 }
 
 int
 main(int argc, char **argv)
 {
+	static uint64_t capacities_bps[NODES_MAX];
 	size_t nodes_max = argc > 1 ? strtoul(argv[1], NULL, 10) : NODES_MAX;
 
 	for (size_t i = 0; i < ARRAY_LENGTH(clusters); i++) {
+		struct compare compare;
+
 		if (clusters[i].nodes > nodes_max)
 			continue;
-		printf("%s\n  %-16s %8s %8s %8s %10s %9s\n", clusters[i].what,
-		    "", "busiest", "peak", "spread", "refused", "writes/m");
+		compare = compare_of(&clusters[i], capacities_bps);
+		printf("%s\n", clusters[i].what);
+		compare_print_head(stdout);
 		for (int policy = 0; policy < SIMULATE_POLICY_COUNT; policy++) {
-			int error =
-			    row(&clusters[i], (enum simulate_policy)policy);
+			int error = compare_print(
+			    &compare, (enum simulate_policy)policy, stdout);
 
 			if (error != 0) {
 				fprintf(
