@@ -633,10 +633,9 @@ take_datagram(struct viewer *viewer, unsigned flow, unsigned kind)
 static bool
 take_all(struct viewer *viewer)
 {
-	bool something = false;
+	/* Once: a server that sends as we read would not let us return. */
+	bool something = !viewer->closed && take_stream(viewer);
 
-	while (!viewer->closed && take_stream(viewer))
-		something = true;
 	for (unsigned flow = 0; flow < VIEWER_FLOWS && !viewer->tcp; flow++)
 		for (unsigned kind = 0; kind < 2; kind++)
 			while (take_datagram(viewer, flow, kind))
