@@ -422,42 +422,12 @@ static void PRINTF_LIKE(4, 0)
 }
 
 void
-log_error(const char *area, const char *format, ...)
+log_line(enum log_level level, const char *area, const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	line_format(LOG_LEVEL_ERROR, line_log, area, format, arguments);
-	va_end(arguments);
-}
-
-void
-log_warning(const char *area, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	line_format(LOG_LEVEL_WARNING, line_log, area, format, arguments);
-	va_end(arguments);
-}
-
-void
-log_info(const char *area, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	line_format(LOG_LEVEL_INFO, line_log, area, format, arguments);
-	va_end(arguments);
-}
-
-void
-log_debug(const char *area, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	line_format(LOG_LEVEL_DEBUG, line_log, area, format, arguments);
+	line_format(level, line_log, area, format, arguments);
 	va_end(arguments);
 }
 

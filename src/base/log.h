@@ -57,10 +57,12 @@ enum log_level log_get_level(void);
  */
 void log_flush(void);
 
-void log_error(const char *area, const char *format, ...) PRINTF_LIKE(2, 3);
-void log_warning(const char *area, const char *format, ...) PRINTF_LIKE(2, 3);
-void log_info(const char *area, const char *format, ...) PRINTF_LIKE(2, 3);
-void log_debug(const char *area, const char *format, ...) PRINTF_LIKE(2, 3);
+void log_line(enum log_level level, const char *area, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+#define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...) log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 /*
  * What the machine runs short of, which may last and happens often meanwhile: a
