@@ -53,8 +53,9 @@ describe(const struct exchange *exchange, const struct title *title,
 	snprintf(sdp->title, sizeof(sdp->title), "%s", header->title);
 	snprintf(sdp->address, sizeof(sdp->address), "%.63s",
 	    sock_address_text(exchange->local, false, address));
-	if (strlen(base) + 2 <= sizeof(sdp->control))
-		snprintf(sdp->control, sizeof(sdp->control), "%s/", base);
+	if (snprintf(sdp->control, sizeof(sdp->control), "%s/", base) >=
+	    (int)sizeof(sdp->control))
+		sdp->control[0] = '\0'; /* none is better than another one */
 	sdp->packet_bytes = title_packet_bytes(title);
 	sdp->has_duration = true;
 	sdp->duration_us = title_duration_us(title);
