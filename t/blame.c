@@ -16,10 +16,7 @@
 #include "base/loop.h"
 #include "doomed.h"
 #include "pieces.h"
-#include "unit/asf_build.h"
 
-#define PACKETS 64u
-#define PACKET_EVERY_MS 50u
 #define MINUTE_S 60
 /* Bad at each try, as long as anybody tries. */
 #define ALWAYS 1000
@@ -31,32 +28,10 @@ static struct viewer good[2], bad;
 
 /* --- a server with neighbours --------------------------------------------- */
 
-static void
-write_bad_title(void)
-{
-	struct build_properties properties = { .packets = PACKETS,
-		.play_100ns = PACKETS * PACKET_EVERY_MS * UINT64_C(10000),
-		.flags = 2,
-		.least = DYING_PACKET_BYTES,
-		.most = DYING_PACKET_BYTES };
-	struct build media = build_new();
-	size_t began = build_header_begin(&media);
-
-	build_file_properties(&media, &properties);
-	build_video(&media, 1);
-	build_end(&media, began);
-	build_data_begin(
-	    &media, 50 + PACKETS * (uint64_t)DYING_PACKET_BYTES, PACKETS);
-	for (unsigned i = 0; i < PACKETS; i++) {
-		struct build_payload payload = { 0x81, i, 0, 1000,
-			i * PACKET_EVERY_MS, 1000 };
-
-		build_packet(&media, DYING_PACKET_BYTES, i * PACKET_EVERY_MS, 0,
-		    &payload, 1);
-	}
-	served_write(&served, DYING_TITLE, media.data, media.at);
-	free(media.data);
-}
+static const struct served_film bad_title = { .packets = 64,
+	.packet_bytes = DYING_PACKET_BYTES,
+	.every_ms = 50,
+	.frame_bytes = 1000 };
 
 static void
 play(struct viewer *viewer, const char *title, enum viewer_transport transport)
@@ -74,7 +49,7 @@ begin(void)
 
 	served_folder(&served, NULL);
 	served_copy(&served, "sample.wmv", "good.wmv");
-	write_bad_title();
+	served_write_film(&served, DYING_TITLE, &bad_title);
 	plan = doomed_start(&served, served.folder, settings);
 	play(&good[0], "good.wmv", VIEWER_UDP);
 	play(&good[1], "good.wmv", VIEWER_TCP);

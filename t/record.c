@@ -13,12 +13,7 @@
 #include "base/base.h"
 #include "base/loop.h"
 #include "moment.h"
-#include "unit/asf_build.h"
 
-/* A title whose packets are more fragments than the server sends at once. */
-#define BIG_PACKET 60000u
-#define BIG_PACKETS 64u
-#define BIG_EVERY_MS 200u
 #define FULL_AFTER_US (100 * US_PER_MS)
 
 static struct served served;
@@ -61,34 +56,12 @@ compare_now(struct viewer *viewer, size_t count)
 
 /* --- media ---------------------------------------------------------------- */
 
-/* One frame of video in each packet, cut into payloads of 64 KiB at most. */
-static void
-write_big_title(void)
-{
-	struct build_properties properties = { .packets = BIG_PACKETS,
-		.play_100ns = BIG_PACKETS * BIG_EVERY_MS * UINT64_C(10000),
-		.flags = 2,
-		.least = BIG_PACKET,
-		.most = BIG_PACKET };
-	struct build media = build_new();
-	size_t began = build_header_begin(&media);
-
-	build_file_properties(&media, &properties);
-	build_video(&media, 1);
-	build_end(&media, began);
-	build_data_begin(
-	    &media, 50 + BIG_PACKETS * (uint64_t)BIG_PACKET, BIG_PACKETS);
-	for (unsigned i = 0; i < BIG_PACKETS; i++) {
-		unsigned bytes = 59000 - 300 * i;
-		struct build_payload payload = { 0x81, i, 0, bytes,
-			i * BIG_EVERY_MS, bytes };
-
-		build_packet(
-		    &media, BIG_PACKET, i * BIG_EVERY_MS, 0, &payload, 1);
-	}
-	served_write(&served, "big.wmv", media.data, media.at);
-	free(media.data);
-}
+/* Of packets that are more fragments than the server sends at once. */
+static const struct served_film big_film = { .packets = 64,
+	.packet_bytes = 60000,
+	.every_ms = 200,
+	.frame_bytes = 59000,
+	.less = 300 };
 
 static void
 start(const char *media)
@@ -115,7 +88,7 @@ static void
 start_big(void)
 {
 	served_folder(&served, NULL);
-	write_big_title();
+	served_write_film(&served, "big.wmv", &big_film);
 	start(served.folder);
 }
 

@@ -24,6 +24,7 @@
 
 #include "base/base.h"
 #include "base/loop.h"
+#include "unit/asf_build.h"
 
 #define SETTINGS_MAX 16
 #define ASK_MAX 2048
@@ -77,6 +78,35 @@ served_write(
 		size -= (size_t)written;
 	}
 	close(fd);
+}
+
+void
+served_write_film(
+    struct served *served, const char *name, const struct served_film *film)
+{
+	struct build_properties properties = { .packets = film->packets,
+		.play_100ns = film->packets * film->every_ms * UINT64_C(10000),
+		.flags = 2,
+		.least = film->packet_bytes,
+		.most = film->packet_bytes };
+	struct build media = build_new();
+	size_t began = build_header_begin(&media);
+
+	build_file_properties(&media, &properties);
+	build_video(&media, 1);
+	build_end(&media, began);
+	build_data_begin(&media,
+	    50 + film->packets * (uint64_t)film->packet_bytes, film->packets);
+	for (unsigned i = 0; i < film->packets; i++) {
+		unsigned bytes = film->frame_bytes - film->less * i;
+		struct build_payload payload = { 0x81, i, 0, bytes,
+			i * film->every_ms, bytes };
+
+		build_packet(&media, film->packet_bytes, i * film->every_ms, 0,
+		    &payload, 1);
+	}
+	served_write(served, name, media.data, media.at);
+	free(media.data);
 }
 
 void

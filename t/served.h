@@ -37,6 +37,13 @@ void served_folder(struct served *served, const char *base);
 /* DATA, or a shipped sample, as FOLDER/NAME. */
 void served_write(
     struct served *served, const char *name, const void *data, size_t size);
+/* A film: one stream of video, a frame in each packet. */
+struct served_film {
+	unsigned packets, packet_bytes, every_ms;
+	unsigned frame_bytes, less; /* the first; each is LESS bytes smaller */
+};
+void served_write_film(
+    struct served *served, const char *name, const struct served_film *film);
 void served_copy(struct served *served, const char *shipped, const char *name);
 void served_remove(const struct served *served, const char *name);
 /*
