@@ -156,20 +156,6 @@ has_one_connection(void *context)
 	return counter(TABLE_CONNECTIONS) == 1;
 }
 
-static unsigned
-count_used(enum table_kind kind)
-{
-	uint64_t view[sizeof(struct table_title) / sizeof(uint64_t) + 1];
-	unsigned used = 0;
-
-	for (uint32_t i = 0; i < table_high_water(test.lane.table, 0, kind);
-	     i++) {
-		ck_assert(table_read(test.lane.table, 0, kind, i, view));
-		used += (uint32_t)view[0] != TABLE_FREE;
-	}
-	return used;
-}
-
 /* --- what goes on --------------------------------------------------------- */
 
 START_TEST(a_connection_without_a_session_goes_on)
@@ -318,9 +304,9 @@ START_TEST(without_its_descriptor_a_session_ends)
 		stored[i].fd = -1;
 	}
 	come_after(false);
-	ck_assert_uint_eq(count_used(TABLE_CONNECTION), 0);
-	ck_assert_uint_eq(count_used(TABLE_SESSION), 0);
-	ck_assert_uint_eq(count_used(TABLE_TITLE), 0);
+	ck_assert_uint_eq(test_lane_used(&test, TABLE_CONNECTION), 0);
+	ck_assert_uint_eq(test_lane_used(&test, TABLE_SESSION), 0);
+	ck_assert_uint_eq(test_lane_used(&test, TABLE_TITLE), 0);
 	ck_assert_uint_eq(counter(TABLE_SESSIONS), 0);
 	ck_assert_uint_eq(counter(TABLE_COMMITTED_BPS), 0);
 	/* It may be with the master, and only have been lost on its way. */
@@ -361,9 +347,9 @@ START_TEST(records_that_were_only_claimed_are_free_again)
 	ck_assert_int_eq(
 	    table_claim(test.lane.table, 0, TABLE_TITLE, &record), 0);
 	be_replaced(false);
-	ck_assert_uint_eq(count_used(TABLE_SESSION), 0);
-	ck_assert_uint_eq(count_used(TABLE_CONNECTION), 2);
-	ck_assert_uint_eq(count_used(TABLE_TITLE), 0);
+	ck_assert_uint_eq(test_lane_used(&test, TABLE_SESSION), 0);
+	ck_assert_uint_eq(test_lane_used(&test, TABLE_CONNECTION), 2);
+	ck_assert_uint_eq(test_lane_used(&test, TABLE_TITLE), 0);
 }
 END_TEST
 

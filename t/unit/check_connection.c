@@ -16,6 +16,7 @@
 
 #include "base/base.h"
 #include "lane.h"
+#include "scarce.h"
 
 #define TITLE "sample.wmv"
 #define TCP_1 "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"
@@ -24,35 +25,6 @@ static struct test_lane test;
 static struct test_client client;
 
 /* --- memory --------------------------------------------------------------- */
-
-/* So many allocations are granted, then none. */
-static _Atomic unsigned granted = UINT_MAX;
-
-static bool
-fails(void)
-{
-	if (granted == 0)
-		return true;
-	if (granted != UINT_MAX)
-		granted--;
-	return false;
-}
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *
-__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *
-__wrap_calloc(size_t count, size_t size)
-{
-	return fails() ? NULL : __real_calloc(count, size);
-}
 
 static void
 begin(void)
@@ -75,9 +47,9 @@ ask_with(unsigned allocations, const char *method, const char *path,
 {
 	unsigned status;
 
-	granted = allocations;
+	scarce_begin(allocations, UINT_MAX);
 	status = test_client_ask(&client, method, path, headers);
-	granted = UINT_MAX;
+	scarce_end();
 	return status;
 }
 
@@ -96,20 +68,6 @@ counter(enum table_counter which)
 	return table_counter(test.lane.table, 0, which);
 }
 
-static unsigned
-used(enum table_kind kind)
-{
-	uint64_t view[sizeof(struct table_title) / sizeof(uint64_t) + 1];
-	unsigned count = 0;
-
-	for (uint32_t i = 0; i < table_high_water(test.lane.table, 0, kind);
-	     i++) {
-		ck_assert(table_read(test.lane.table, 0, kind, i, view));
-		count += (uint32_t)view[0] != TABLE_FREE;
-	}
-	return count;
-}
-
 static int
 open_one(int fd)
 {
@@ -126,21 +84,21 @@ START_TEST(a_connection_that_fails_leaves_its_socket_and_nothing_else)
 
 	ck_assert_int_eq(
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	granted = 0;
+	scarce_begin(0, UINT_MAX);
 	error = open_one(ends[0]);
-	granted = UINT_MAX;
+	scarce_end();
 	ck_assert_int_eq(error, -ENOMEM);
-	ck_assert_uint_eq(used(TABLE_CONNECTION), 1);
+	ck_assert_uint_eq(test_lane_used(&test, TABLE_CONNECTION), 1);
 	ck_assert_uint_eq(counter(TABLE_CONNECTIONS), 1);
 	ck_assert_int_eq(open_one(-1), -EBADF); /* not to be watched */
-	ck_assert_uint_eq(used(TABLE_CONNECTION), 1);
+	ck_assert_uint_eq(test_lane_used(&test, TABLE_CONNECTION), 1);
 	ck_assert_uint_eq(counter(TABLE_CONNECTIONS), 1);
 	test.config.max_connections = 1;
 	ck_assert_int_eq(open_one(ends[0]), -EUSERS);
 	ck_assert_uint_eq(counter(TABLE_CONNECTIONS), 1);
 	test.config.max_connections = 2;
 	ck_assert_int_eq(open_one(ends[0]), 0);
-	ck_assert_uint_eq(used(TABLE_CONNECTION), 2);
+	ck_assert_uint_eq(test_lane_used(&test, TABLE_CONNECTION), 2);
 	close(ends[1]);
 }
 END_TEST
@@ -169,7 +127,7 @@ START_TEST(a_title_without_memory_is_refused_and_opens_later)
 			break;
 		expect_told_to_come_back(status);
 		refused++;
-		ck_assert_uint_eq(used(TABLE_TITLE), 0);
+		ck_assert_uint_eq(test_lane_used(&test, TABLE_TITLE), 0);
 		/* That it failed is remembered for a second. */
 		titles_sweep(test.lane.titles, UINT64_MAX / 2);
 	}
@@ -183,7 +141,7 @@ START_TEST(a_session_without_memory_is_refused_and_begins_later)
 	ck_assert_uint_eq(test_client_ask(&client, "DESCRIBE", TITLE, ""), 200);
 	expect_told_to_come_back(
 	    ask_with(0, "SETUP", TITLE "/stream=1", TCP_1));
-	ck_assert_uint_eq(used(TABLE_SESSION), 0);
+	ck_assert_uint_eq(test_lane_used(&test, TABLE_SESSION), 0);
 	ck_assert_uint_eq(counter(TABLE_SESSIONS), 0);
 	ck_assert_uint_eq(
 	    test_client_ask(&client, "SETUP", TITLE "/stream=1", TCP_1), 200);

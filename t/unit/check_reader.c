@@ -23,6 +23,7 @@
 #include "asf_build.h"
 #include "base/base.h"
 #include "media/title.h"
+#include "scarce.h"
 
 #define PACKET 8192u
 #define PER_BLOCK (READER_BLOCK_BYTES / PACKET)
@@ -615,34 +616,6 @@ END_TEST
 
 /* --- memory --------------------------------------------------------------- */
 
-/* So many allocations fail from now on. */
-static unsigned failures;
-
-static bool
-fails(void)
-{
-	if (failures == 0)
-		return false;
-	failures--;
-	return true;
-}
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *
-__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *
-__wrap_calloc(size_t count, size_t size)
-{
-	return fails() ? NULL : __real_calloc(count, size);
-}
-
 /* The checks themselves need some. */
 static int
 ask_without_memory(const struct title *title, uint32_t first,
@@ -650,9 +623,9 @@ ask_without_memory(const struct title *title, uint32_t first,
 {
 	int result;
 
-	failures = times;
+	scarce_begin(0, times);
 	result = ask(title, first, 1, caller);
-	failures = 0;
+	scarce_end();
 	return result;
 }
 

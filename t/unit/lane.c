@@ -227,6 +227,20 @@ test_lane_pass(struct test_lane *test, uint64_t us)
 		test_lane_turn(test);
 }
 
+unsigned
+test_lane_used(const struct test_lane *test, enum table_kind kind)
+{
+	uint64_t view[sizeof(struct table_title) / sizeof(uint64_t) + 1];
+	struct table *table = test->lane.table;
+	unsigned used = 0;
+
+	for (uint32_t i = 0; i < table_high_water(table, 0, kind); i++) {
+		assert(table_read(table, 0, kind, i, view));
+		used += (uint32_t)view[0] != TABLE_FREE;
+	}
+	return used;
+}
+
 struct wanted_title {
 	struct test_lane *test;
 	const char *path;

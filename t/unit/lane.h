@@ -40,6 +40,8 @@ bool test_lane_until(
     struct test_lane *test, bool (*done)(void *context), void *context);
 /* Turns, for so long. */
 void test_lane_pass(struct test_lane *test, uint64_t us);
+/* How many of the lane's records are in use. */
+unsigned test_lane_used(const struct test_lane *test, enum table_kind kind);
 /* An open title; the caller holds it.  Aborts when there is none. */
 struct titles_entry *test_lane_title(struct test_lane *test, const char *path);
 
