@@ -82,6 +82,15 @@ def run(*words, check=True):
     return done.stdout
 
 
+def ip_batch(lines, place=None):
+    """Commands of ip, without the word."""
+    where = ("-n", place) if place else ()
+    done = subprocess.run(("ip",) + where + ("-batch", "-"), text=True,
+                          input="\n".join(lines) + "\n",
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    check(done.returncode == 0, "ip: " + done.stdout)
+
+
 def on(place, *words):
     """WORDS as a command in the namespace PLACE."""
     return ("ip", "netns", "exec", place) + words
@@ -335,7 +344,8 @@ class Director:
             return
         conf = self.folder + "/vodbalance.conf"
         with open(conf, "w") as out:
-            out.write("")
+            out.write('session = "%s"; state = "%s/state/state";\n' % (
+                self.settings.session, self.folder))
         self.balancer = Process(self.name, "vodbalance", (
             program, "-f", "-c", conf, "-s", "tcp:%s:%d" % (VIP, RTSP_PORT),
             "-i", self.settings.interval))
@@ -439,26 +449,21 @@ class Cluster:
 
     def lay_out(self):
         """The segment, and a namespace for each machine on it."""
-        run("ip", "netns", "add", SEGMENT)
-        run("ip", "-n", SEGMENT, "link", "add", "br0", "type", "bridge",
-            "mcast_snooping", "0")
-        run("ip", "-n", SEGMENT, "link", "set", "br0", "up")
-        for name, address in ({"clients": "10.64.0.100"} | DIRECTORS
-                              | NODES).items():
-            self.add_machine(name, address)
-        batch = "".join("addr add %s/16 dev eth0\n" % one for one in CLIENTS)
-        subprocess.run(["ip", "-n", "clients", "-batch", "-"], input=batch,
-                       text=True, check=True)
-
-    def add_machine(self, name, address):
-        run("ip", "netns", "add", name)
-        run("ip", "link", "add", "eth0", "netns", name, "type", "veth",
-            "peer", "name", "p-" + name, "netns", SEGMENT)
-        run("ip", "-n", SEGMENT, "link", "set", "p-" + name, "master", "br0",
-            "up")
-        run("ip", "-n", name, "link", "set", "lo", "up")
-        run("ip", "-n", name, "addr", "add", address + "/16", "dev", "eth0")
-        run("ip", "-n", name, "link", "set", "eth0", "up")
+        machines = {"clients": "10.64.0.100"} | DIRECTORS | NODES
+        ip_batch(["netns add " + SEGMENT] + [
+            line for name in machines for line in (
+                "netns add " + name,
+                "link add eth0 netns %s type veth peer name p-%s netns %s" % (
+                    name, name, SEGMENT))])
+        ip_batch(["link add br0 type bridge mcast_snooping 0",
+                  "link set br0 up"] + [
+            "link set p-%s master br0 up" % name for name in machines],
+            SEGMENT)
+        for name, address in machines.items():
+            every = [address] + (CLIENTS if name == "clients" else [])
+            ip_batch(["link set lo up"] + [
+                "addr add %s/16 dev eth0" % one for one in every] + [
+                "link set eth0 up"], name)
 
     def active(self):
         """The director that has the virtual address."""
@@ -474,7 +479,7 @@ class Cluster:
     def tell(self):
         """The ends of all logs."""
         for one in self.processes():
-            say("--- %s on %s\n%s" % (one.name, one.place, one.log()[-2000:]))
+            say("--- %s on %s\n%s" % (one.name, one.place, one.log()[-1500:]))
 
     def stop(self):
         for one in self.processes():
