@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+drain - a node that drains gets no viewer more, and is empty when its titles
+end; one that does not any more is filled slowly; no viewer is refused.
+"""
+
+import os
+import sys
+import time
+
+sys.path.insert(0, os.environ["srcdir"] + "/contrib/labparts")
+
+import cluster  # noqa: E402
+import viewers  # noqa: E402
+from cluster import check, shown  # noqa: E402
+
+ARRIVALS = 3.0      # a second
+LENGTH = 15         # s
+SLOW = "10 s"       # the mean length that vodbalance is told
+
+
+def weights(lab, name):
+    return [one.weights()[name] for one in lab.directors.values()]
+
+
+def main():
+    with cluster.Cluster(session=SLOW) as lab:
+        lab.make_title("short.asf", 100000, LENGTH)
+        lab.make_title("long.asf", 100000, 100)
+        node = lab.nodes["n2"]
+        # what is configured is 10,000 of each, when all are the same
+        full = cluster.within(20, "weights are equal", lambda: max(
+            weights(lab, "n2")) if min(sum((weights(lab, one)
+                                            for one in lab.nodes), [])) > 5000
+            else None)
+        crowd = viewers.Crowd()
+        watched = [crowd.add("short.asf", LENGTH, watched=True)
+                   for _ in range(6)]
+        crowd.arrive(ARRIVALS, lambda random: ("short.asf", LENGTH),
+                     time.monotonic() + 150)
+        cluster.within(20, "n2 has viewers", lambda: int(
+            node.ask()["sessions"]) >= 10)
+
+        begin = time.monotonic()
+        node.order("drain")
+        cluster.within(5, "n2 has weight 0",
+                       lambda: weights(lab, "n2") == [0, 0])
+        took = time.monotonic() - begin
+        cluster.within(LENGTH + 10, "n2 is empty",
+                       lambda: node.ask()["sessions"] == "0")
+        shown(not crowd.failures,
+              "n2 drains: weight 0 after %.1f s, empty after %.1f s, no viewer "
+              "was refused" % (took, time.monotonic() - begin))
+        check(not any(one.watch.missing for one in watched),
+              "its viewers miss packets")
+
+        others = [int(lab.nodes[one].ask()["sessions"])
+                  for one in ("n1", "n3")]
+        node.order("undrain")
+        begin = time.monotonic()
+        cluster.within(5, "n2 gets a weight again",
+                       lambda: min(weights(lab, "n2")) > 0)
+        first = max(weights(lab, "n2"))
+        sessions = int(node.ask()["sessions"])
+        shown(first < full / 4 and sessions <= sum(others) / 4,
+              "n2 is back with weight %d of %d and gets %d of %d viewers" % (
+                  first, full, sessions, sum(others)))
+        half = cluster.within(60, "n2 has half of its weight", lambda: (
+            min(weights(lab, "n2")) > full / 2 and
+            time.monotonic() - begin))
+        cluster.within(60, "n2 has its weight", lambda: min(
+            weights(lab, "n2")) > full * 0.8)
+        shown(half > 2 and not crowd.failures,
+              "half of its weight after %.1f s, all of it after %.1f s; no "
+              "viewer was refused" % (half, time.monotonic() - begin))
+        crowd.close()
+
+
+if __name__ == "__main__":
+    sys.exit(cluster.test(main))
