@@ -895,6 +895,33 @@ sock_receive_fds(int fd, void *data, size_t size, int *fds, size_t fds_size,
 	return length;
 }
 
+/* ---- clients ---- */
+
+int
+sock_connect(const union sock_address *address)
+{
+	int fd = socket(address->family,
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	int error;
+
+	if (fd == -1)
+		return -errno;
+	option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (connect(fd, &address->any, sock_address_length(address)) == 0 ||
+	    errno == EINPROGRESS)
+		return fd;
+	error = -errno;
+	close(fd);
+	return error;
+}
+
+void
+sock_receive_buffer(int fd, int bytes)
+{
+	if (option_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes) != 0)
+		option_set(fd, SOL_SOCKET, SO_RCVBUF, bytes);
+}
+
 /* ---- limits ---- */
 
 uint64_t

@@ -132,6 +132,14 @@ struct sock_progress {
 };
 int sock_progress(int fd, struct sock_progress *out);
 
+/*
+ * A TCP connection to ADDRESS, for clients: it is made, or failed (SO_ERROR),
+ * when it can be written to.
+ */
+int sock_connect(const union sock_address *address);
+/* As much as is allowed; more than that is no error. */
+void sock_receive_buffer(int fd, int bytes);
+
 /* Raise RLIMIT_NOFILE to WANTED as far as allowed; what it is then. */
 uint64_t sock_raise_file_limit(uint64_t wanted);
 
