@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What client.c (threads, queue, beginning anew) and link.c (one connection)
+ * share; nobody else includes it.
+ */
+#ifndef PLAYER_CLIENT_PARTS_H
+#define PLAYER_CLIENT_PARTS_H
+
+#include <gio/gio.h>
+#include <pthread.h>
+
+#include "base/sock.h"
+#include "player/assemble.h"
+#include "player/client.h"
+#include "player/dialogue.h"
+#include "player/queue.h"
+#include "player/reorder.h"
+
+#define ADDRESSES_MOST 8
+#define SAME_TIME_MOST 64
+
+/* How a connection ended. */
+enum link_end {
+	LINK_GOES_ON,
+	LINK_STOPPED, /* the client is to end */
+	LINK_LOST, /* to be tried anew; client->failure says why */
+	LINK_TO_TCP, /* nothing comes over UDP: anew, at once */
+	LINK_REDIRECTED, /* anew, to client->url */
+	LINK_FAILED, /* for good; client->failure */
+};
+
+struct client {
+	struct client_options options;
+	client_changed *changed;
+	void *context;
+	pthread_t thread;
+	bool has_thread;
+	int wake; /* eventfd: the thread has something to look at */
+	GCancellable *cancellable; /* of looking up names */
+
+	/* The thread's own. */
+	struct dialogue_url url;
+	bool udp, tcp; /* allowed still */
+	union sock_address addresses[ADDRESSES_MOST];
+	unsigned address_count, address; /* 0: not looked up yet */
+	struct failure failure;
+	struct assemble *assemble;
+	struct reorder *reorder;
+	uint64_t opened_us, lost_us; /* 0: not lost */
+	uint64_t last_data_us;
+	bool had_data; /* ever */
+	/* Where to begin anew: behind the packets of RESUME_MS that came. */
+	bool has_resume, is_skipping;
+	uint32_t resume_ms;
+	uint64_t same_time[SAME_TIME_MOST]; /* hashes */
+	unsigned same_time_count;
+	uint32_t key_ms, latest_ms; /* presentation times */
+	bool has_key;
+	uint64_t start_us; /* to begin at, unless has_resume */
+	uint64_t rate_since_us, rate_bytes;
+
+	/* Under the mutex. */
+	pthread_mutex_t mutex;
+	pthread_cond_t filled;
+	bool stopping, interrupted, has_seek;
+	uint64_t seek_us;
+	bool is_described, told_prologue;
+	struct asf_set streams;
+	struct queue queue;
+	struct client_status status;
+	struct prologue prologue; /* written before is_described only */
+};
+
+/* link.c: connect, and go on until it ends. */
+enum link_end link_run(struct client *client);
+
+/* client.c, for link.c */
+uint64_t client_now_us(void);
+bool client_is_stopping(struct client *client);
+bool client_wants_seek(struct client *client);
+uint64_t client_take_seek(struct client *client); /* the queue is empty then */
+/* False: the title cannot be played, see client->failure. */
+bool client_describe(
+    struct client *client, const struct sdp_description *description);
+void client_arrived(struct client *client, uint64_t now_us, size_t bytes);
+void client_end(struct client *client); /* of the title */
+void client_set_state(struct client *client, enum client_state state);
+/* Numbers into the status. */
+void client_count(struct client *client, bool is_udp);
+uint32_t client_reserve_ms(struct client *client, bool *full);
+bool client_has_all(struct client *client); /* as far as times tell */
+
+#endif

@@ -1,0 +1,1008 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The engine: GStreamer's playbin with our source, and what the viewer is told
+ * about it.  What he wants (to play, to pause, a position) is kept apart from
+ * what the pipeline is able to do at the moment.
+ */
+#include "player/engine.h"
+
+#include <errno.h>
+#include <gst/audio/streamvolume.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "player/source.h"
+
+#define DEFAULT_LATENCY_MS 200
+#define DEFAULT_GIVE_UP_MS 30000
+
+/* Bits of playbin's flags (GstPlayFlags is not in its headers). */
+enum play_flag {
+	PLAY_VIDEO = 1 << 0,
+	PLAY_AUDIO = 1 << 1,
+	PLAY_SOFT_VOLUME = 1 << 4,
+	PLAY_NATIVE_AUDIO = 1 << 5,
+	PLAY_NATIVE_VIDEO = 1 << 6,
+};
+
+/* What is told, but not from within a function of ours. */
+struct news {
+	enum { NEWS_STATE, NEWS_BUFFERED, NEWS_INFORMATION, NEWS_NOTICE } kind;
+	enum engine_state state;
+	enum engine_failure failure;
+	unsigned percent;
+	char sentence[256];
+};
+
+struct engine {
+	struct engine_options options;
+	struct engine_events events;
+	void *context;
+	GstElement *playbin; /* owned */
+	GstElement *video_sink; /* playbin's */
+	GstElement *source; /* owned; NULL: none, or not ours */
+	guint bus_watch, teller;
+	GQueue news;
+	char *url;
+	enum engine_state state;
+	bool wants_play; /* else to pause */
+	bool has_prerolled, is_buffering, is_reconnecting;
+	bool has_no_sound;
+	unsigned percent;
+	bool is_seeking, has_next_seek;
+	uint64_t seek_us, next_seek_us;
+	uint64_t start_us; /* to go to when it has prerolled */
+	double volume;
+	bool is_muted;
+	bool has_chosen;
+	struct asf_set chosen;
+	struct engine_tags tags;
+	/* The longest that it stood still though the viewer wanted to play. */
+	bool has_played;
+	uint64_t stood_since_us, viewer_gap_us; /* 0: it does not stand */
+};
+
+static const char *const state_names[ENGINE_STATE_COUNT] = {
+	[ENGINE_STOPPED] = "stopped",
+	[ENGINE_CONNECTING] = "connecting",
+	[ENGINE_BUFFERING] = "buffering",
+	[ENGINE_PLAYING] = "playing",
+	[ENGINE_PAUSED] = "paused",
+	[ENGINE_RECONNECTING] = "reconnecting",
+	[ENGINE_ENDED] = "ended",
+	[ENGINE_FAILED] = "failed",
+};
+
+const char *
+engine_state_name(enum engine_state state)
+{
+	return state_names[state];
+}
+
+/* ---- telling ---- */
+
+static void
+tell_one(struct engine *engine, const struct news *news)
+{
+	const struct engine_events *events = &engine->events;
+
+	switch (news->kind) {
+	case NEWS_STATE:
+		if (events->state != NULL)
+			events->state(engine->context, news->state,
+			    news->failure, news->sentence);
+		break;
+	case NEWS_BUFFERED:
+		if (events->buffered != NULL)
+			events->buffered(engine->context, news->percent);
+		break;
+	case NEWS_INFORMATION:
+		if (events->information != NULL)
+			events->information(engine->context);
+		break;
+	case NEWS_NOTICE:
+		if (events->notice != NULL)
+			events->notice(engine->context, news->sentence);
+		break;
+	}
+}
+
+static gboolean
+tell(gpointer context)
+{
+	struct engine *engine = context;
+	struct news *news = g_queue_pop_head(&engine->news);
+
+	if (g_queue_is_empty(&engine->news))
+		engine->teller = 0;
+	if (news != NULL) {
+		struct news copy = *news;
+		bool goes_on = engine->teller != 0;
+
+		/* It may free the engine. */
+		g_free(news);
+		tell_one(engine, &copy);
+		return goes_on;
+	}
+	return G_SOURCE_REMOVE;
+}
+
+static struct news *
+add_news(struct engine *engine)
+{
+	struct news *news = g_new0(struct news, 1);
+
+	g_queue_push_tail(&engine->news, news);
+	if (engine->teller == 0)
+		engine->teller =
+		    g_idle_add_full(G_PRIORITY_DEFAULT, tell, engine, NULL);
+	return news;
+}
+
+static void
+tell_information(struct engine *engine)
+{
+	add_news(engine)->kind = NEWS_INFORMATION;
+}
+
+static void
+notice(struct engine *engine, const char *sentence)
+{
+	struct news *news = add_news(engine);
+
+	news->kind = NEWS_NOTICE;
+	g_strlcpy(news->sentence, sentence, sizeof(news->sentence));
+}
+
+/* The one function that assigns the state. */
+static void
+enter(struct engine *engine, enum engine_state state,
+    enum engine_failure failure, const char *sentence)
+{
+	struct news *news;
+
+	if (state == engine->state && failure == ENGINE_NO_FAILURE)
+		return;
+	engine->state = state;
+	news = add_news(engine);
+	news->kind = NEWS_STATE;
+	news->state = state;
+	news->failure = failure;
+	g_strlcpy(news->sentence, sentence, sizeof(news->sentence));
+}
+
+/* ---- what the pipeline is to do ---- */
+
+static uint64_t
+now_us(void)
+{
+	return (uint64_t)g_get_monotonic_time();
+}
+
+static bool
+is_over(const struct engine *engine)
+{
+	return engine->state == ENGINE_STOPPED ||
+	       engine->state == ENGINE_ENDED || engine->state == ENGINE_FAILED;
+}
+
+/* It stands still from now on, or no longer. */
+static void
+stand(struct engine *engine, bool stands)
+{
+	if (!stands && engine->stood_since_us != 0) {
+		engine->viewer_gap_us = MAX_OF(
+		    engine->viewer_gap_us, now_us() - engine->stood_since_us);
+		engine->stood_since_us = 0;
+	} else if (stands && engine->has_played && engine->wants_play &&
+		   !engine->is_seeking && engine->stood_since_us == 0) {
+		engine->stood_since_us = now_us();
+	}
+}
+
+/* What the viewer wants, as far as it can be. */
+static void
+pursue(struct engine *engine)
+{
+	bool plays = engine->wants_play && engine->has_prerolled &&
+		     !engine->is_buffering && !engine->is_seeking;
+
+	if (is_over(engine))
+		return;
+	gst_element_set_state(
+	    engine->playbin, plays ? GST_STATE_PLAYING : GST_STATE_PAUSED);
+	stand(engine, !plays && engine->wants_play);
+	if (plays)
+		engine->has_played = true;
+	if (engine->is_reconnecting)
+		return; /* told already */
+	if (!engine->wants_play && engine->has_prerolled)
+		enter(engine, ENGINE_PAUSED, ENGINE_NO_FAILURE, "");
+	else if (plays)
+		enter(engine, ENGINE_PLAYING, ENGINE_NO_FAILURE, "");
+	else if (engine->state != ENGINE_CONNECTING || engine->is_buffering)
+		enter(engine, ENGINE_BUFFERING, ENGINE_NO_FAILURE, "");
+}
+
+static void
+fail(struct engine *engine, enum engine_failure failure, const char *sentence)
+{
+	if (is_over(engine))
+		return;
+	enter(engine, ENGINE_FAILED, failure, sentence);
+	gst_element_set_state(engine->playbin, GST_STATE_NULL);
+}
+
+static void
+seek_now(struct engine *engine, uint64_t position_us)
+{
+	engine->is_seeking = true;
+	engine->seek_us = position_us;
+	engine->stood_since_us = 0;
+	if (gst_element_seek_simple(engine->playbin, GST_FORMAT_TIME,
+		GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_KEY_UNIT,
+		(gint64)(position_us * GST_USECOND)))
+		return;
+	engine->is_seeking = false;
+	notice(engine, "This title cannot be moved about in.");
+}
+
+/* ---- messages ---- */
+
+static enum engine_failure
+failure_of(enum failure_kind kind)
+{
+	return (enum engine_failure)kind;
+}
+_Static_assert((int)ENGINE_LOST == (int)FAILURE_LOST &&
+		   (int)ENGINE_BAD_URL == (int)FAILURE_BAD_URL,
+    "the same kinds");
+
+static const struct {
+	int code; /* of GStreamer's resource errors */
+	enum engine_failure failure;
+	const char *sentence;
+} resource_errors[] = {
+	{ GST_RESOURCE_ERROR_NOT_FOUND, ENGINE_NOT_FOUND,
+	    "There is no such title." },
+	{ GST_RESOURCE_ERROR_NOT_AUTHORIZED, ENGINE_NOT_ALLOWED,
+	    "You are not allowed to watch this title." },
+	{ GST_RESOURCE_ERROR_OPEN_READ, ENGINE_NOT_ALLOWED,
+	    "This title cannot be opened for reading." },
+};
+
+static void
+fail_of_error(struct engine *engine, const GError *error)
+{
+	char sentence[256];
+
+	if (error->domain == GST_RESOURCE_ERROR)
+		for (size_t i = 0; i < ARRAY_LENGTH(resource_errors); i++)
+			if (resource_errors[i].code == error->code) {
+				fail(engine, resource_errors[i].failure,
+				    resource_errors[i].sentence);
+				return;
+			}
+	if (error->domain == GST_STREAM_ERROR &&
+	    (error->code == GST_STREAM_ERROR_DECRYPT ||
+		error->code == GST_STREAM_ERROR_DECRYPT_NOKEY)) {
+		fail(engine, ENGINE_CANNOT_PLAY,
+		    "This title is protected; it cannot be played here.");
+		return;
+	}
+	if (g_error_matches(
+		error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN) ||
+	    g_error_matches(
+		error, GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND)) {
+		fail(engine, ENGINE_CANNOT_PLAY,
+		    "A decoder for this title is not installed here.");
+		return;
+	}
+	snprintf(sentence, sizeof(sentence),
+	    "This title cannot be played (%.200s).", error->message);
+	fail(engine, ENGINE_CANNOT_PLAY, sentence);
+}
+
+static void
+on_error(struct engine *engine, GstMessage *message)
+{
+	const GstStructure *details = NULL;
+	GError *error;
+	int kind;
+
+	gst_message_parse_error(message, &error, NULL);
+	gst_message_parse_error_details(message, &details);
+	if (details != NULL &&
+	    gst_structure_get_int(details, SOURCE_FAILURE_FIELD, &kind))
+		fail(engine, failure_of((enum failure_kind)kind),
+		    error->message);
+	else
+		fail_of_error(engine, error);
+	g_error_free(error);
+}
+
+static void
+on_buffering(struct engine *engine, GstMessage *message)
+{
+	struct news *news;
+	int percent;
+
+	gst_message_parse_buffering(message, &percent);
+	if ((unsigned)percent != engine->percent) {
+		engine->percent = (unsigned)percent;
+		news = add_news(engine);
+		news->kind = NEWS_BUFFERED;
+		news->percent = engine->percent;
+	}
+	if (engine->is_buffering == (percent < 100))
+		return;
+	engine->is_buffering = percent < 100;
+	pursue(engine);
+}
+
+static void
+on_prerolled(struct engine *engine)
+{
+	uint64_t start_us = engine->start_us;
+
+	engine->has_prerolled = true;
+	engine->is_seeking = false;
+	engine->start_us = 0;
+	if (engine->has_next_seek) {
+		engine->has_next_seek = false;
+		seek_now(engine, engine->next_seek_us);
+	} else if (start_us != 0) {
+		seek_now(engine, start_us);
+	}
+	pursue(engine);
+	tell_information(engine);
+}
+
+static void
+on_source(struct engine *engine, const GstStructure *structure)
+{
+	const char *state = gst_structure_get_string(structure, "state");
+	const char *reason = gst_structure_get_string(structure, "reason");
+
+	if (gst_structure_has_name(structure, SOURCE_TITLE_MESSAGE)) {
+		tell_information(engine);
+		return;
+	}
+	if (!gst_structure_has_name(structure, SOURCE_STATE_MESSAGE) ||
+	    is_over(engine))
+		return;
+	engine->is_reconnecting = strcmp(state, "reconnecting") == 0;
+	if (engine->is_reconnecting)
+		enter(engine, ENGINE_RECONNECTING, ENGINE_NO_FAILURE, reason);
+	else
+		pursue(engine);
+}
+
+static void
+copy_tag(const GstTagList *list, const char *name, char out[256], bool *changed)
+{
+	char *text;
+
+	if (!gst_tag_list_get_string(list, name, &text))
+		return;
+	if (strcmp(text, out) != 0) {
+		g_strlcpy(out, text, 256);
+		*changed = true;
+	}
+	g_free(text);
+}
+
+static void
+on_tags(struct engine *engine, GstMessage *message)
+{
+	bool changed = false;
+	GstTagList *list;
+
+	gst_message_parse_tag(message, &list);
+	copy_tag(list, GST_TAG_TITLE, engine->tags.title, &changed);
+	copy_tag(list, GST_TAG_ARTIST, engine->tags.author, &changed);
+	copy_tag(list, GST_TAG_COPYRIGHT, engine->tags.copyright, &changed);
+	copy_tag(list, GST_TAG_DESCRIPTION, engine->tags.description, &changed);
+	gst_tag_list_unref(list);
+	if (changed)
+		tell_information(engine);
+}
+
+static gboolean
+on_message(GstBus *bus, GstMessage *message, gpointer context)
+{
+	struct engine *engine = context;
+	bool is_whole =
+	    GST_MESSAGE_SRC(message) == GST_OBJECT_CAST(engine->playbin);
+
+	(void)bus;
+	switch (GST_MESSAGE_TYPE(message)) {
+	case GST_MESSAGE_ERROR:
+		on_error(engine, message);
+		break;
+	case GST_MESSAGE_EOS:
+		engine->stood_since_us = 0;
+		if (!is_over(engine))
+			enter(engine, ENGINE_ENDED, ENGINE_NO_FAILURE, "");
+		break;
+	case GST_MESSAGE_BUFFERING:
+		on_buffering(engine, message);
+		break;
+	case GST_MESSAGE_ASYNC_DONE:
+		if (is_whole && !is_over(engine))
+			on_prerolled(engine);
+		break;
+	case GST_MESSAGE_TAG:
+		on_tags(engine, message);
+		break;
+	case GST_MESSAGE_ELEMENT:
+		on_source(engine, gst_message_get_structure(message));
+		break;
+	case GST_MESSAGE_DURATION_CHANGED:
+		tell_information(engine);
+		break;
+	case GST_MESSAGE_CLOCK_LOST:
+		gst_element_set_state(engine->playbin, GST_STATE_PAUSED);
+		pursue(engine);
+		break;
+	case GST_MESSAGE_LATENCY:
+		gst_bin_recalculate_latency(GST_BIN(engine->playbin));
+		break;
+	default:
+		break;
+	}
+	return G_SOURCE_CONTINUE;
+}
+
+/* playbin made its source: if it is ours, it is told what it should know. */
+static void
+on_source_setup(GstElement *playbin, GstElement *source, gpointer context)
+{
+	struct engine *engine = context;
+	const struct engine_options *options = &engine->options;
+
+	(void)playbin;
+	if (!source_is_ours(source))
+		return;
+	gst_object_replace(
+	    (GstObject **)&engine->source, GST_OBJECT_CAST(source));
+	g_object_set(source, "transport", (int)options->transport, "latency",
+	    options->latency_ms != 0 ? options->latency_ms : DEFAULT_LATENCY_MS,
+	    "give-up",
+	    options->give_up_ms != 0 ? options->give_up_ms : DEFAULT_GIVE_UP_MS,
+	    NULL);
+	if (engine->has_chosen)
+		source_choose(source, &engine->chosen);
+}
+
+/* ---- beginning and end ---- */
+
+static GstElement *
+silent_sink(void)
+{
+	GstElement *sink = gst_element_factory_make("fakesink", NULL);
+
+	if (sink != NULL)
+		g_object_set(sink, "sync", TRUE, NULL);
+	return sink;
+}
+
+/* The system's sound; without a device that works one that is silent. */
+static GstElement *
+find_sound(struct engine *engine)
+{
+	GstElement *sink = gst_element_factory_make("autoaudiosink", NULL);
+	GstStateChangeReturn result = GST_STATE_CHANGE_FAILURE;
+	GstElement *child = NULL;
+	GstIterator *children;
+	GValue value = G_VALUE_INIT;
+	bool is_fake = true;
+
+	if (sink != NULL) {
+		gst_object_ref_sink(sink);
+		result = gst_element_set_state(sink, GST_STATE_READY);
+		children = gst_bin_iterate_sinks(GST_BIN(sink));
+		if (gst_iterator_next(children, &value) == GST_ITERATOR_OK) {
+			child = g_value_get_object(&value);
+			is_fake =
+			    g_str_has_prefix(GST_OBJECT_NAME(child), "fake");
+			g_value_unset(&value);
+		}
+		gst_iterator_free(children);
+	}
+	if (result != GST_STATE_CHANGE_FAILURE && !is_fake)
+		return sink;
+	if (sink != NULL) {
+		gst_element_set_state(sink, GST_STATE_NULL);
+		gst_object_unref(sink);
+	}
+	engine->has_no_sound = true;
+	return silent_sink();
+}
+
+static int
+make_pipeline(struct engine *engine)
+{
+	const struct engine_options *options = &engine->options;
+	GstElement *audio_sink = options->audio_sink;
+	int flags = PLAY_VIDEO | PLAY_AUDIO;
+	GstBus *bus;
+
+	engine->playbin = gst_element_factory_make("playbin", NULL);
+	if (engine->playbin == NULL)
+		return -ENOENT; /* gstreamer1.0-plugins-base is missing */
+	gst_object_ref_sink(engine->playbin);
+	engine->video_sink =
+	    options->video_sink != NULL ? options->video_sink : silent_sink();
+	if (audio_sink == NULL)
+		audio_sink = find_sound(engine);
+	if (engine->video_sink == NULL || audio_sink == NULL)
+		return -ENOENT;
+	flags |= options->native ? PLAY_NATIVE_AUDIO | PLAY_NATIVE_VIDEO
+				 : PLAY_SOFT_VOLUME;
+	g_object_set(engine->playbin, "flags", flags, "video-sink",
+	    engine->video_sink, "audio-sink", audio_sink, NULL);
+	g_signal_connect(engine->playbin, "source-setup",
+	    G_CALLBACK(on_source_setup), engine);
+	bus = gst_element_get_bus(engine->playbin);
+	engine->bus_watch = gst_bus_add_watch(bus, on_message, engine);
+	gst_object_unref(bus);
+	return 0;
+}
+
+int
+engine_new(const struct engine_options *options,
+    const struct engine_events *events, void *context, struct engine **out)
+{
+	struct engine *engine = g_new0(struct engine, 1);
+	int error;
+
+	gst_init(NULL, NULL);
+	source_register(NULL, GST_RANK_PRIMARY + 100);
+	engine->options = *options;
+	engine->events = *events;
+	engine->context = context;
+	engine->volume = 1.0;
+	g_queue_init(&engine->news);
+	error = make_pipeline(engine);
+	if (error != 0) {
+		engine_free(engine);
+		return error;
+	}
+	*out = engine;
+	return 0;
+}
+
+/* The pipeline is at rest, and forgets what it played. */
+static void
+rest(struct engine *engine)
+{
+	GstBus *bus = gst_element_get_bus(engine->playbin);
+
+	gst_element_set_state(engine->playbin, GST_STATE_NULL);
+	gst_bus_set_flushing(bus, TRUE); /* nothing of it is news now */
+	gst_bus_set_flushing(bus, FALSE);
+	gst_object_unref(bus);
+	gst_object_replace((GstObject **)&engine->source, NULL);
+	engine->has_prerolled = engine->is_buffering = false;
+	engine->is_reconnecting = engine->is_seeking = false;
+	engine->has_next_seek = engine->has_played = false;
+	engine->percent = 0;
+	engine->stood_since_us = engine->start_us = 0;
+}
+
+void
+engine_free(struct engine *engine)
+{
+	if (engine == NULL)
+		return;
+	if (engine->playbin != NULL) {
+		rest(engine);
+		if (engine->bus_watch != 0)
+			g_source_remove(engine->bus_watch);
+		gst_object_unref(engine->playbin);
+	}
+	if (engine->teller != 0)
+		g_source_remove(engine->teller);
+	g_queue_clear_full(&engine->news, g_free);
+	g_free(engine->url);
+	g_free(engine);
+}
+
+/* A path as a URI; else as it is. */
+static char *
+make_uri(const char *url)
+{
+	char *uri = NULL;
+
+	if (!gst_uri_is_valid(url))
+		uri = gst_filename_to_uri(url, NULL);
+	return uri != NULL ? uri : g_strdup(url);
+}
+
+static void
+begin(struct engine *engine, uint64_t position_us)
+{
+	char *uri = make_uri(engine->url);
+
+	rest(engine);
+	engine->start_us = position_us;
+	enter(engine, ENGINE_CONNECTING, ENGINE_NO_FAILURE, "");
+	if (!gst_uri_is_valid(uri)) {
+		fail(engine, ENGINE_BAD_URL,
+		    "This is not the address of a title.");
+		g_free(uri);
+		return;
+	}
+	g_object_set(engine->playbin, "uri", uri, NULL);
+	g_free(uri);
+	gst_stream_volume_set_volume(GST_STREAM_VOLUME(engine->playbin),
+	    GST_STREAM_VOLUME_FORMAT_CUBIC, engine->volume);
+	gst_stream_volume_set_mute(
+	    GST_STREAM_VOLUME(engine->playbin), engine->is_muted);
+	gst_element_set_state(engine->playbin, GST_STATE_PAUSED);
+	if (engine->has_no_sound) {
+		engine->has_no_sound = false; /* said once */
+		notice(engine, "There is no sound device that works: the "
+			       "title plays without sound.");
+	}
+}
+
+void
+engine_open(struct engine *engine, const char *url, uint64_t position_us)
+{
+	g_free(engine->url);
+	engine->url = g_strdup(url);
+	engine->wants_play = true;
+	engine->has_chosen = false;
+	engine->viewer_gap_us = 0;
+	memset(&engine->tags, 0, sizeof(engine->tags));
+	begin(engine, position_us);
+}
+
+void
+engine_play(struct engine *engine)
+{
+	engine->wants_play = true;
+	if (engine->url == NULL)
+		return;
+	if (is_over(engine))
+		begin(engine, 0);
+	else
+		pursue(engine);
+}
+
+void
+engine_pause(struct engine *engine)
+{
+	engine->wants_play = false;
+	pursue(engine);
+}
+
+void
+engine_stop(struct engine *engine)
+{
+	rest(engine);
+	enter(engine, ENGINE_STOPPED, ENGINE_NO_FAILURE, "");
+}
+
+void
+engine_seek(struct engine *engine, uint64_t position_us)
+{
+	if (engine->state == ENGINE_ENDED) {
+		/* The pipeline is still there: it goes on from there. */
+		enter(engine, ENGINE_BUFFERING, ENGINE_NO_FAILURE, "");
+	}
+	if (is_over(engine))
+		return;
+	if (engine->is_seeking || !engine->has_prerolled) {
+		engine->has_next_seek = true;
+		engine->next_seek_us = position_us;
+		return;
+	}
+	seek_now(engine, position_us);
+	pursue(engine);
+}
+
+/* ---- what is asked of it ---- */
+
+enum engine_state
+engine_state(const struct engine *engine)
+{
+	return engine->state;
+}
+
+unsigned
+engine_buffered_percent(const struct engine *engine)
+{
+	return engine->percent;
+}
+
+uint64_t
+engine_position_us(struct engine *engine)
+{
+	gint64 position;
+
+	if (engine->has_next_seek)
+		return engine->next_seek_us;
+	if (engine->is_seeking)
+		return engine->seek_us;
+	if (engine->start_us != 0)
+		return engine->start_us;
+	if (!engine->has_prerolled ||
+	    !gst_element_query_position(
+		engine->playbin, GST_FORMAT_TIME, &position) ||
+	    position < 0)
+		return 0;
+	return (uint64_t)position / GST_USECOND;
+}
+
+uint64_t
+engine_duration_us(struct engine *engine)
+{
+	struct client_status status;
+	gint64 duration;
+
+	if (engine->source != NULL)
+		return source_status(engine->source, &status)
+			   ? status.duration_us
+			   : 0;
+	if (!gst_element_query_duration(
+		engine->playbin, GST_FORMAT_TIME, &duration) ||
+	    duration < 0)
+		return 0;
+	return (uint64_t)duration / GST_USECOND;
+}
+
+bool
+engine_is_seekable(struct engine *engine)
+{
+	GstQuery *query = gst_query_new_seeking(GST_FORMAT_TIME);
+	gboolean seekable = FALSE;
+
+	if (gst_element_query(engine->playbin, query))
+		gst_query_parse_seeking(query, NULL, &seekable, NULL, NULL);
+	gst_query_unref(query);
+	return seekable;
+}
+
+void
+engine_set_volume(struct engine *engine, double volume)
+{
+	engine->volume = CLAMP(volume, 0.0, 1.0);
+	gst_stream_volume_set_volume(GST_STREAM_VOLUME(engine->playbin),
+	    GST_STREAM_VOLUME_FORMAT_CUBIC, engine->volume);
+}
+
+double
+engine_volume(const struct engine *engine)
+{
+	return engine->volume;
+}
+
+void
+engine_set_muted(struct engine *engine, bool muted)
+{
+	engine->is_muted = muted;
+	gst_stream_volume_set_mute(GST_STREAM_VOLUME(engine->playbin), muted);
+}
+
+bool
+engine_is_muted(const struct engine *engine)
+{
+	return engine->is_muted;
+}
+
+void
+engine_tags(const struct engine *engine, struct engine_tags *out)
+{
+	*out = engine->tags;
+}
+
+/* ---- tracks ---- */
+
+/* Of an ASF header; kinds and numbers are its own. */
+static void
+describe_stream(const struct prologue *prologue, unsigned number,
+    struct asf_set chosen, struct engine_track *out)
+{
+	const struct asf_stream *stream = &prologue->header.streams[number];
+
+	*out = (struct engine_track){
+		.kind = stream->kind == ASF_AUDIO ? ENGINE_AUDIO : ENGINE_VIDEO,
+		.number = number,
+		.chosen = asf_set_has(chosen, number),
+		.bit_rate_bps = stream->bit_rate_bps,
+		.channels = stream->channels,
+		.sample_rate_hz = stream->sample_rate,
+		.width = (unsigned)abs(stream->width),
+		.height = (unsigned)abs(stream->height),
+	};
+	g_strlcpy(
+	    out->language, prologue->languages[number], sizeof(out->language));
+}
+
+static size_t
+tracks_of_source(struct engine *engine, struct engine_track *tracks)
+{
+	const struct prologue *prologue = source_prologue(engine->source);
+	struct asf_set chosen = source_chosen(engine->source);
+	size_t count = 0;
+
+	if (prologue == NULL)
+		return 0;
+	for (unsigned i = 1; i < ASF_STREAMS && count < ENGINE_TRACKS_MAX;
+	     i++) {
+		const struct asf_stream *stream = &prologue->header.streams[i];
+
+		if (stream->there &&
+		    (stream->kind == ASF_AUDIO || stream->kind == ASF_VIDEO))
+			describe_stream(prologue, i, chosen, &tracks[count++]);
+	}
+	return count;
+}
+
+/* Of playbin's; numbers count from 0 within the kind. */
+static void
+describe_track(struct engine *engine, enum engine_kind kind, int number,
+    struct engine_track *out)
+{
+	GstTagList *tags = NULL;
+	char *text;
+	guint rate;
+
+	g_signal_emit_by_name(engine->playbin,
+	    kind == ENGINE_AUDIO ? "get-audio-tags" : "get-video-tags", number,
+	    &tags);
+	*out =
+	    (struct engine_track){ .kind = kind, .number = (unsigned)number };
+	if (tags == NULL)
+		return;
+	if (gst_tag_list_get_string(tags, GST_TAG_LANGUAGE_CODE, &text)) {
+		g_strlcpy(out->language, text, sizeof(out->language));
+		g_free(text);
+	}
+	if (gst_tag_list_get_string(tags,
+		kind == ENGINE_AUDIO ? GST_TAG_AUDIO_CODEC
+				     : GST_TAG_VIDEO_CODEC,
+		&text)) {
+		g_strlcpy(out->codec, text, sizeof(out->codec));
+		g_free(text);
+	}
+	if (gst_tag_list_get_uint(tags, GST_TAG_BITRATE, &rate))
+		out->bit_rate_bps = rate;
+	gst_tag_list_unref(tags);
+}
+
+static const struct {
+	const char *count, *current;
+} track_properties[] = {
+	[ENGINE_AUDIO] = { "n-audio", "current-audio" },
+	[ENGINE_VIDEO] = { "n-video", "current-video" },
+};
+
+static size_t
+tracks_of_playbin(struct engine *engine, struct engine_track *tracks)
+{
+	size_t count = 0;
+
+	for (unsigned kind = 0; kind < ARRAY_LENGTH(track_properties); kind++) {
+		int number, current;
+
+		g_object_get(engine->playbin, track_properties[kind].count,
+		    &number, track_properties[kind].current, &current, NULL);
+		for (int i = 0; i < number && count < ENGINE_TRACKS_MAX; i++) {
+			describe_track(
+			    engine, (enum engine_kind)kind, i, &tracks[count]);
+			tracks[count++].chosen = i == current;
+		}
+	}
+	return count;
+}
+
+size_t
+engine_tracks(
+    struct engine *engine, struct engine_track tracks[static ENGINE_TRACKS_MAX])
+{
+	return engine->source != NULL ? tracks_of_source(engine, tracks)
+				      : tracks_of_playbin(engine, tracks);
+}
+
+/* A server sends what was set up: it is asked anew, and plays on from here. */
+static void
+choose_of_source(struct engine *engine, enum engine_kind kind, unsigned number)
+{
+	struct engine_track tracks[ENGINE_TRACKS_MAX];
+	size_t count = tracks_of_source(engine, tracks);
+	uint64_t position_us = engine_position_us(engine);
+	struct asf_set chosen = { { 0 } };
+
+	for (size_t i = 0; i < count; i++)
+		if (tracks[i].kind == kind ? tracks[i].number == number
+					   : tracks[i].chosen)
+			asf_set_add(&chosen, tracks[i].number);
+	engine->chosen = chosen;
+	engine->has_chosen = true;
+	begin(engine, position_us);
+}
+
+void
+engine_choose(struct engine *engine, enum engine_kind kind, unsigned number)
+{
+	if (is_over(engine))
+		return;
+	if (engine->source != NULL)
+		choose_of_source(engine, kind, number);
+	else
+		g_object_set(engine->playbin, track_properties[kind].current,
+		    (int)number, NULL);
+	tell_information(engine);
+}
+
+/* ---- statistics ---- */
+
+static void
+count_frames(struct engine *engine, struct engine_statistics *out)
+{
+	GstStructure *stats = NULL;
+	guint64 count;
+
+	if (g_object_class_find_property(
+		G_OBJECT_GET_CLASS(engine->video_sink), "stats") == NULL)
+		return;
+	g_object_get(engine->video_sink, "stats", &stats, NULL);
+	if (stats == NULL)
+		return;
+	if (gst_structure_get_uint64(stats, "rendered", &count))
+		out->frames_shown = count;
+	if (gst_structure_get_uint64(stats, "dropped", &count))
+		out->frames_dropped = count;
+	gst_structure_free(stats);
+}
+
+static void
+copy_status(const struct client_status *status, struct engine_statistics *out)
+{
+	out->has_network = true;
+	out->bit_rate_bps = status->bit_rate_bps;
+	out->received_packets = status->packets;
+	out->received_bytes = status->bytes;
+	out->lost_packets = status->lost;
+	out->recovered_packets = status->recovered;
+	out->reordered_packets = status->reordered;
+	out->duplicate_packets = status->duplicates;
+	out->damaged_packets = status->damaged;
+	out->media_packets = status->media_packets;
+	out->jitter_us = status->jitter_us;
+	out->reconnects = status->reconnects;
+	out->buffered_us = status->buffered_us;
+	out->network_gap_us = status->network_gap_us;
+	out->transport = status->is_udp ? "UDP" : "TCP";
+	g_strlcpy(out->server, status->server, sizeof(out->server));
+	g_strlcpy(out->software, status->software, sizeof(out->software));
+}
+
+void
+engine_statistics(struct engine *engine, struct engine_statistics *out)
+{
+	struct engine_track tracks[ENGINE_TRACKS_MAX];
+	struct client_status status;
+	size_t count;
+
+	*out = (struct engine_statistics){ .transport = "file" };
+	out->viewer_gap_us = engine->viewer_gap_us;
+	if (engine->stood_since_us != 0)
+		out->viewer_gap_us = MAX_OF(
+		    out->viewer_gap_us, now_us() - engine->stood_since_us);
+	count_frames(engine, out);
+	if (engine->source != NULL && source_status(engine->source, &status)) {
+		copy_status(&status, out);
+		return;
+	}
+	count = engine_tracks(engine, tracks);
+	for (size_t i = 0; i < count; i++)
+		if (tracks[i].chosen)
+			out->bit_rate_bps += tracks[i].bit_rate_bps;
+}

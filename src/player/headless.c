@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The head-less player: the engine with sinks that show nothing, and words for
+ * what it tells.
+ */
+#include "player/headless.h"
+
+#include <glib-unix.h>
+#include <jansson.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "player/engine.h"
+#include "player/frames.h"
+
+#define LOOK_MS 50
+#define STATISTICS_MS 1000
+
+struct headless {
+	const struct headless_options *options;
+	struct engine *engine;
+	struct frames *frames;
+	GMainLoop *loop;
+	uint64_t begun_us;
+	enum headless_exit exit;
+};
+
+/* ---- words ---- */
+
+/* Takes EVENT. */
+static void
+print(const struct headless *headless, const char *name, json_t *event)
+{
+	uint64_t now_us = (uint64_t)g_get_monotonic_time();
+
+	if (event == NULL)
+		return;
+	json_object_set_new(event, "event", json_string(name));
+	json_object_set_new(event, "time_ms",
+	    json_integer((json_int_t)((now_us - headless->begun_us) / 1000)));
+	json_dumpf(event, stdout, JSON_COMPACT);
+	putchar('\n');
+	fflush(stdout);
+	json_decref(event);
+}
+
+static json_t *
+number(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+static void
+print_statistics(struct headless *headless)
+{
+	struct frames_counts frames = frames_counts(headless->frames);
+	struct engine_statistics statistics;
+
+	engine_statistics(headless->engine, &statistics);
+	print(headless, "stats",
+	    json_pack("{s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o "
+		      "s:o s:o s:o s:o s:s s:s s:s}",
+		"position_ms",
+		number(engine_position_us(headless->engine) / 1000),
+		"duration_ms",
+		number(engine_duration_us(headless->engine) / 1000),
+		"bit_rate_bps", number(statistics.bit_rate_bps), "buffered_ms",
+		number(statistics.buffered_us / 1000), "packets",
+		number(statistics.received_packets), "bytes",
+		number(statistics.received_bytes), "lost",
+		number(statistics.lost_packets), "recovered",
+		number(statistics.recovered_packets), "reordered",
+		number(statistics.reordered_packets), "duplicates",
+		number(statistics.duplicate_packets), "damaged",
+		number(statistics.damaged_packets), "media_packets",
+		number(statistics.media_packets), "jitter_us",
+		number(statistics.jitter_us), "reconnects",
+		number(statistics.reconnects), "network_gap_ms",
+		number(statistics.network_gap_us / 1000), "viewer_gap_ms",
+		number(statistics.viewer_gap_us / 1000), "pictures",
+		number(frames.pictures), "transport", statistics.transport,
+		"server", statistics.server, "software", statistics.software));
+}
+
+static void
+say(const struct headless *headless, const char *what, const char *reason)
+{
+	uint64_t now_us = (uint64_t)g_get_monotonic_time();
+
+	printf("%7.3f  %s%s%s\n", (double)(now_us - headless->begun_us) / 1e6,
+	    what, reason[0] != '\0' ? ": " : "", reason);
+	fflush(stdout);
+}
+
+/* ---- what happens ---- */
+
+static bool
+has_played(const struct headless *headless)
+{
+	struct frames_counts counts = frames_counts(headless->frames);
+
+	return counts.pictures + counts.sounds > 0;
+}
+
+static void
+end(struct headless *headless, enum headless_exit how)
+{
+	headless->exit = how;
+	g_main_loop_quit(headless->loop);
+}
+
+static void
+on_state(void *context, enum engine_state state, enum engine_failure failure,
+    const char *reason)
+{
+	struct headless *headless = context;
+	const char *name = engine_state_name(state);
+
+	(void)failure;
+	if (headless->options->json)
+		print(headless, "state",
+		    json_pack("{s:s s:s}", "state", name, "reason", reason));
+	else
+		say(headless, name, reason);
+	if (state == ENGINE_ENDED)
+		end(headless, HEADLESS_PLAYED);
+	else if (state == ENGINE_FAILED)
+		end(headless, has_played(headless) ? HEADLESS_BROKE_OFF
+						   : HEADLESS_NOT_PLAYED);
+}
+
+static void
+on_notice(void *context, const char *sentence)
+{
+	struct headless *headless = context;
+
+	if (headless->options->json)
+		print(
+		    headless, "notice", json_pack("{s:s}", "reason", sentence));
+	else
+		say(headless, "notice", sentence);
+}
+
+static void
+on_script(void *context, const char *type, const char *text)
+{
+	struct headless *headless = context;
+
+	if (headless->options->json)
+		print(headless, "script",
+		    json_pack("{s:s s:s}", "type", type, "text", text));
+	else
+		say(headless, type, text);
+}
+
+static gboolean
+on_look(gpointer context)
+{
+	struct headless *headless = context;
+	struct frames_counts counts = frames_counts(headless->frames);
+
+	/* Sinks keep time: all that was to be shown before is out. */
+	if (headless->options->has_duration && has_played(headless) &&
+	    engine_state(headless->engine) == ENGINE_PLAYING &&
+	    engine_position_us(headless->engine) >
+		counts.first_us + headless->options->duration_us)
+		end(headless, HEADLESS_PLAYED);
+	return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_second(gpointer context)
+{
+	struct headless *headless = context;
+
+	if (headless->options->json)
+		print_statistics(headless);
+	return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_signal(gpointer context)
+{
+	end(context, HEADLESS_BROKE_OFF);
+	return G_SOURCE_CONTINUE;
+}
+
+/* ---- from beginning to end ---- */
+
+static int
+make(struct headless *headless)
+{
+	static const struct engine_events events = {
+		.state = on_state, .notice = on_notice, .script = on_script
+	};
+	const struct headless_options *options = headless->options;
+	struct engine_options engine = { .native = true,
+		.latency_ms = options->latency_ms,
+		.give_up_ms = options->give_up_ms };
+	int error = frames_new(
+	    options->frames_to, options->frame_hashes, &headless->frames);
+
+	if (error != 0)
+		return error;
+	if (options->has_duration)
+		frames_limit(headless->frames, options->duration_us);
+	engine.video_sink = frames_video_sink(headless->frames);
+	engine.audio_sink = frames_audio_sink(headless->frames);
+	return engine_new(&engine, &events, headless, &headless->engine);
+}
+
+static void
+play(struct headless *headless)
+{
+	headless->begun_us = (uint64_t)g_get_monotonic_time();
+	engine_open(headless->engine, headless->options->url,
+	    headless->options->seek_us);
+	g_timeout_add(LOOK_MS, on_look, headless);
+	g_timeout_add(STATISTICS_MS, on_second, headless);
+	g_unix_signal_add(SIGINT, on_signal, headless);
+	g_unix_signal_add(SIGTERM, on_signal, headless);
+	g_main_loop_run(headless->loop);
+	if (headless->options->json)
+		print_statistics(headless);
+}
+
+enum headless_exit
+headless_run(const struct headless_options *options)
+{
+	struct headless headless = { .options = options,
+		.exit = HEADLESS_NOT_PLAYED };
+	int error;
+
+	gst_init(NULL, NULL);
+	setlocale(LC_NUMERIC, "C");
+	headless.loop = g_main_loop_new(NULL, FALSE);
+	error = make(&headless);
+	if (error == 0)
+		play(&headless);
+	engine_free(headless.engine);
+	g_main_loop_unref(headless.loop);
+	if (error == 0)
+		error = frames_free(headless.frames);
+	else
+		frames_free(headless.frames);
+	if (error != 0) {
+		fprintf(stderr, "vodplay: %s\n", strerror(-error));
+		return HEADLESS_NOT_PLAYED;
+	}
+	return headless.exit;
+}

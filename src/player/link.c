@@ -1,0 +1,838 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One connection to a server: sockets, clocks, and what is asked when.  What a
+ * title is, and what becomes of its packets, is client.c's.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "player/client_parts.h"
+#include "wire/rtp.h"
+
+/* A beginning that takes longer is none; when it is tried anew there is less
+ * patience, since others may be quicker. */
+#define CONNECT_US (3 * US_PER_SECOND)
+#define CONNECT_AGAIN_US (US_PER_SECOND / 2)
+#define BEGIN_US (6 * US_PER_SECOND)
+#define BEGIN_AGAIN_US (2 * US_PER_SECOND)
+#define ALL_BEGIN_US (9 * US_PER_SECOND)
+/* Without a packet for so long the server is asked whether it is there. */
+#define SILENCE_US US_PER_SECOND
+#define ANSWER_US (US_PER_SECOND / 2)
+/* UDP that brings nothing at all, or nothing any more though asked. */
+#define UDP_SILENCE_US (5 * US_PER_SECOND / 2)
+#define SILENCE_MOST_US (10 * US_PER_SECOND)
+#define REPORT_US (5 * US_PER_SECOND)
+#define COUNT_US (US_PER_SECOND / 5)
+#define TURN_US (US_PER_SECOND / 10)
+/* The server is asked to pause above, and to go on below. */
+#define RESERVE_MOST_MS 15000
+#define RESERVE_LEAST_MS 8000
+/* It is asked to send faster until there is so much, beyond what it takes to
+ * begin. */
+#define RESERVE_FAST_MS 3000
+#define FAST_MILLI 2000
+#define DATAGRAMS_AT_ONCE 64
+#define RECEIVE_BUFFER (1024 * 1024)
+
+enum phase {
+	PHASE_CONNECTING,
+	PHASE_DESCRIBING,
+	PHASE_SETTING_UP,
+	PHASE_STARTING, /* PLAY from a position was asked */
+	PHASE_PLAYING,
+	PHASE_PAUSING,
+	PHASE_PAUSED,
+	PHASE_ENDED, /* all came */
+};
+
+struct link {
+	struct client *client;
+	enum phase phase;
+	bool again; /* the title was there before */
+	int fd; /* RTSP; -1 */
+	union sock_address peer;
+	struct sock_pair pair; /* family 0: none */
+	struct dialogue *dialogue;
+	bool is_fast, from_start; /* the PLAY under way: has a position */
+	uint32_t ssrc; /* ours */
+	uint64_t begun_us, playing_us, heard_us, probe_us; /* 0: no probe */
+	uint64_t bye_us; /* 0: none came */
+	uint64_t keep_alive_us; /* when it was done last */
+	uint64_t report_us, count_us;
+	size_t input_bytes;
+	uint8_t input[DIALOGUE_INPUT_MAX];
+};
+
+static enum link_end
+lost(struct link *link, enum failure_kind kind, const char *sentence)
+{
+	failure_set(&link->client->failure, kind, "%s", sentence);
+	return LINK_LOST;
+}
+
+/* NOW_US may be a little older than what happened since. */
+static uint64_t
+passed_us(uint64_t since_us, uint64_t now_us)
+{
+	return now_us > since_us ? now_us - since_us : 0;
+}
+
+/* ---- connecting ---- */
+
+/* Names are looked up once; a cluster has one address for all its nodes. */
+static bool
+look_up(struct client *client)
+{
+	GResolver *resolver;
+	GError *error = NULL;
+	GList *list, *at;
+
+	if (client->address_count > 0)
+		return true;
+	resolver = g_resolver_get_default();
+	list = g_resolver_lookup_by_name(
+	    resolver, client->url.host, client->cancellable, &error);
+	g_object_unref(resolver);
+	for (at = list; at != NULL && client->address_count < ADDRESSES_MOST;
+	     at = at->next) {
+		GSocketAddress *address = g_inet_socket_address_new(
+		    G_INET_ADDRESS(at->data), client->url.port);
+
+		if (g_socket_address_to_native(address,
+			&client->addresses[client->address_count],
+			sizeof(client->addresses[0]), NULL))
+			client->address_count++;
+		g_object_unref(address);
+	}
+	g_resolver_free_addresses(list);
+	g_clear_error(&error);
+	client->address = 0;
+	if (client->address_count > 0)
+		return true;
+	failure_set(&client->failure, FAILURE_NO_CONNECTION,
+	    "The server %.150s is not known.", client->url.host);
+	return false;
+}
+
+static void
+not_connected(struct client *client, int error)
+{
+	if (error == ECONNREFUSED)
+		failure_set(&client->failure, FAILURE_NO_CONNECTION,
+		    "There is no server at %.150s, port %u.", client->url.host,
+		    client->url.port);
+	else if (error == ETIMEDOUT)
+		failure_set(&client->failure, FAILURE_NO_CONNECTION,
+		    "The server %.150s does not answer.", client->url.host);
+	else
+		failure_set(&client->failure, FAILURE_NO_CONNECTION,
+		    "The server %.150s cannot be reached (%s).",
+		    client->url.host, strerror(error));
+}
+
+/* Waits for a descriptor, or for somebody who wants us to stop. */
+static bool
+wait_for_connection(struct link *link, uint64_t until_us, int *error)
+{
+	struct pollfd fds[] = { { .fd = link->fd, .events = POLLOUT },
+		{ .fd = link->client->wake, .events = POLLIN } };
+	socklen_t length = sizeof(*error);
+	uint64_t now_us;
+
+	*error = ETIMEDOUT;
+	while ((now_us = client_now_us()) < until_us) {
+		eventfd_t value;
+
+		poll(fds, 2, (int)((until_us - now_us) / US_PER_MS) + 1);
+		if (fds[1].revents != 0)
+			eventfd_read(link->client->wake, &value);
+		if (client_is_stopping(link->client))
+			return false;
+		if (fds[0].revents == 0)
+			continue;
+		if (getsockopt(
+			link->fd, SOL_SOCKET, SO_ERROR, error, &length) != 0)
+			*error = errno;
+		return *error == 0;
+	}
+	return false;
+}
+
+/* False: client->failure says why. */
+static bool
+connect_to(struct link *link, const union sock_address *address)
+{
+	uint64_t patience_us = link->again ? CONNECT_AGAIN_US : CONNECT_US;
+	int error = 0;
+
+	link->fd = sock_connect(address);
+	if (link->fd < 0)
+		error = -link->fd;
+	else if (wait_for_connection(
+		     link, client_now_us() + patience_us, &error)) {
+		link->peer = *address;
+		return true;
+	}
+	if (link->fd >= 0)
+		close(link->fd);
+	link->fd = -1;
+	not_connected(link->client, error);
+	return false;
+}
+
+static bool
+connect_any(struct link *link)
+{
+	struct client *client = link->client;
+
+	if (!look_up(client))
+		return false;
+	for (unsigned i = 0; i < client->address_count; i++) {
+		/* The one that answered last is first. */
+		if (connect_to(link, &client->addresses[client->address])) {
+			char text[SOCK_TEXT_MAX];
+
+			sock_address_text(&link->peer, true, text);
+			pthread_mutex_lock(&client->mutex);
+			memcpy(client->status.server, text, sizeof(text));
+			pthread_mutex_unlock(&client->mutex);
+			return true;
+		}
+		if (client_is_stopping(client))
+			return false;
+		client->address = (client->address + 1) % client->address_count;
+	}
+	return false;
+}
+
+/* ---- asking ---- */
+
+/* From where, so that nothing of what is missing is left out. */
+static uint64_t
+position_us(const struct client *client)
+{
+	const struct asf_header *header = &client->prologue.header;
+	uint32_t at_ms = client->resume_ms;
+	bool has_video = false;
+
+	if (!client->has_resume)
+		return client->start_us;
+	for (unsigned i = 1; i < ASF_STREAMS; i++)
+		if (asf_set_has(client->prologue.streams, i) &&
+		    header->streams[i].kind == ASF_VIDEO)
+			has_video = true;
+	/* Of sound alone every packet will do: by its send time. */
+	if (!has_video)
+		return at_ms * US_PER_MS;
+	/*
+	 * Else it begins with the last key frame presented by then, which is
+	 * sent before: by the presentation of what came last, or of the key
+	 * frame that came last.
+	 */
+	if (client->has_key)
+		at_ms = MAX_OF(at_ms, client->key_ms);
+	return at_ms > header->preroll_ms
+		   ? (at_ms - header->preroll_ms) * US_PER_MS
+		   : 0;
+}
+
+static void
+start(struct link *link)
+{
+	struct client *client = link->client;
+
+	client->is_skipping = client->has_resume;
+	link->phase = PHASE_STARTING;
+	link->is_fast = true;
+	link->from_start = true;
+	dialogue_play(link->dialogue, true, position_us(client), FAST_MILLI);
+}
+
+/* The same, on the same connection, in another rhythm. */
+static void
+go_on(struct link *link, unsigned speed_milli)
+{
+	link->from_start = false;
+	link->is_fast = speed_milli > 1000;
+	dialogue_play(link->dialogue, false, 0, speed_milli);
+}
+
+static enum link_end
+set_up(struct link *link)
+{
+	struct client *client = link->client;
+	struct dialogue_setup setup = { .udp = client->udp,
+		.tcp = client->tcp };
+	int error;
+
+	if (!client_describe(client, dialogue_description(link->dialogue)))
+		return LINK_FAILED;
+	setup.streams = client_streams(client);
+	if (setup.udp) {
+		error = sock_pair_open(link->peer.family, 0, 0, &link->pair);
+		if (error == 0) {
+			setup.port = link->pair.port;
+			sock_receive_buffer(link->pair.rtp, RECEIVE_BUFFER);
+		} else if (setup.tcp) {
+			setup.udp = false;
+		} else {
+			return lost(link, FAILURE_NO_CONNECTION,
+			    "There is no port left to receive at.");
+		}
+	}
+	reorder_forget(client->reorder);
+	assemble_restart(client->assemble);
+	link->phase = PHASE_SETTING_UP;
+	dialogue_setup(link->dialogue, &setup);
+	if (!dialogue_is_waiting(link->dialogue)) {
+		failure_set(&client->failure, FAILURE_CANNOT_PLAY,
+		    "The server's description of this title contradicts "
+		    "itself.");
+		return LINK_FAILED;
+	}
+	return LINK_GOES_ON;
+}
+
+static void
+send_rtcp(struct link *link, const uint8_t *data, size_t size)
+{
+	const struct dialogue_transport *transport =
+	    dialogue_transport(link->dialogue);
+	union sock_address to = link->peer;
+
+	if (!transport->is_udp) {
+		dialogue_put_frame(
+		    link->dialogue, transport->channel[1], data, size);
+		return;
+	}
+	if (transport->server_port[1] == 0)
+		return;
+	sock_address_set_port(&to, transport->server_port[1]);
+	sendto(link->pair.rtcp, data, size, MSG_DONTWAIT | MSG_NOSIGNAL,
+	    &to.any, sock_address_length(&to));
+}
+
+static void
+report(struct link *link, uint64_t now_us)
+{
+	struct client *client = link->client;
+	uint8_t data[RTCP_MAX];
+	struct rtcp_report block;
+	bool has_block = reorder_has_begun(client->reorder);
+
+	if (has_block)
+		reorder_report(client->reorder, now_us, &block);
+	send_rtcp(link, data,
+	    rtcp_write_rr(data, link->ssrc, has_block ? &block : NULL));
+	link->report_us = now_us + REPORT_US;
+}
+
+/* What comes back to these ports is let through by firewalls then. */
+static void
+punch(struct link *link)
+{
+	const struct dialogue_transport *transport =
+	    dialogue_transport(link->dialogue);
+	static const uint8_t nothing[RTP_HEADER_BYTES] = { 0x80, 0x60 };
+	union sock_address to = link->peer;
+
+	report(link, client_now_us());
+	if (!transport->is_udp || transport->server_port[0] == 0)
+		return;
+	sock_address_set_port(&to, transport->server_port[0]);
+	sendto(link->pair.rtp, nothing, sizeof(nothing),
+	    MSG_DONTWAIT | MSG_NOSIGNAL, &to.any, sock_address_length(&to));
+}
+
+/* ---- what came ---- */
+
+static void
+set_software(struct client *client, const char *software)
+{
+	pthread_mutex_lock(&client->mutex);
+	memcpy(client->status.software, software, strlen(software) + 1);
+	pthread_mutex_unlock(&client->mutex);
+}
+
+static void
+playing(struct link *link)
+{
+	const struct dialogue_play_answer *answer =
+	    dialogue_play_answer(link->dialogue);
+	struct client *client = link->client;
+	uint64_t now_us = client_now_us();
+
+	link->is_fast = answer->speed_milli > 1000;
+	link->playing_us = link->heard_us = now_us;
+	link->probe_us = link->bye_us = 0;
+	link->phase = PHASE_PLAYING;
+	set_software(client, dialogue_software(link->dialogue));
+	if (!link->from_start)
+		return;
+	reorder_restart(
+	    client->reorder, answer->has_sequence, answer->sequence);
+	assemble_restart(client->assemble);
+}
+
+static enum link_end
+refused(struct link *link)
+{
+	struct client *client = link->client;
+	unsigned status = dialogue_status(link->dialogue);
+
+	client->failure = *dialogue_failure(link->dialogue);
+	if (status == RTSP_INVALID_RANGE && client->had_data) {
+		client_end(client); /* there is nothing behind this position */
+		return LINK_LOST;
+	}
+	/* What may be otherwise at the next try, on another node. */
+	if (client->had_data &&
+	    (status == RTSP_SESSION_NOT_FOUND ||
+		status == RTSP_NOT_ENOUGH_BANDWIDTH || status >= 500))
+		return LINK_LOST;
+	return LINK_FAILED;
+}
+
+static enum link_end
+redirected(struct link *link)
+{
+	struct client *client = link->client;
+	struct dialogue_url url;
+
+	if (!dialogue_parse_url(dialogue_location(link->dialogue), &url)) {
+		failure_set(&client->failure, FAILURE_BAD_SERVER,
+		    "The server points to a place that is no address.");
+		return LINK_FAILED;
+	}
+	client->url = url;
+	return LINK_REDIRECTED;
+}
+
+static bool
+takes_media(const struct link *link)
+{
+	return link->phase == PHASE_PLAYING || link->phase == PHASE_PAUSING ||
+	       link->phase == PHASE_PAUSED;
+}
+
+static void
+take_rtp(struct link *link, const uint8_t *data, size_t size, uint64_t now_us)
+{
+	if (!takes_media(link))
+		return;
+	client_arrived(link->client, now_us, size);
+	link->heard_us = now_us;
+	link->probe_us = 0;
+	reorder_put(link->client->reorder, data, size, now_us);
+	link->client->lost_us = 0;
+	client_set_state(link->client, CLIENT_STREAMING);
+}
+
+static void
+take_rtcp(struct link *link, const uint8_t *data, size_t size, uint64_t now_us)
+{
+	struct reorder *reorder = link->client->reorder;
+	struct rtcp_summary summary;
+
+	if (reorder == NULL || !rtcp_parse(data, size, &summary) ||
+	    !takes_media(link))
+		return;
+	if (summary.has_sender_report)
+		reorder_sender_report(reorder, summary.sr_ntp, now_us);
+	if (summary.has_bye && link->bye_us == 0 &&
+	    (!reorder_has_begun(reorder) ||
+		summary.bye_ssrc == reorder_ssrc(reorder)))
+		link->bye_us = now_us;
+}
+
+static void
+take_frame(struct link *link, const struct rtsp_frame *frame,
+    const uint8_t *payload, uint64_t now_us)
+{
+	const struct dialogue_transport *transport =
+	    dialogue_transport(link->dialogue);
+
+	if (transport->is_udp || link->phase < PHASE_STARTING)
+		return;
+	if (frame->channel == transport->channel[0])
+		take_rtp(link, payload, frame->length, now_us);
+	else if (frame->channel == transport->channel[1])
+		take_rtcp(link, payload, frame->length, now_us);
+}
+
+static enum link_end
+on_event(struct link *link, enum dialogue_event event)
+{
+	struct client *client = link->client;
+
+	switch (event) {
+	case DIALOGUE_DESCRIBED:
+		return set_up(link);
+	case DIALOGUE_READY:
+		if (!dialogue_transport(link->dialogue)->is_udp)
+			client->udp = false;
+		link->keep_alive_us = client_now_us();
+		punch(link);
+		start(link);
+		return LINK_GOES_ON;
+	case DIALOGUE_PLAYING:
+		playing(link);
+		return LINK_GOES_ON;
+	case DIALOGUE_PAUSED:
+		link->phase = PHASE_PAUSED;
+		return LINK_GOES_ON;
+	case DIALOGUE_ALIVE:
+		link->heard_us = client_now_us();
+		link->probe_us = 0;
+		return LINK_GOES_ON;
+	case DIALOGUE_REDIRECTED:
+		return redirected(link);
+	case DIALOGUE_FAILED:
+		return refused(link);
+	default:
+		return LINK_GOES_ON;
+	}
+}
+
+static enum link_end
+take_input(struct link *link, uint64_t now_us)
+{
+	enum link_end end = LINK_GOES_ON;
+	size_t at = 0, used;
+
+	while (end == LINK_GOES_ON) {
+		struct rtsp_frame frame;
+		const uint8_t *payload;
+		enum dialogue_event event =
+		    dialogue_take(link->dialogue, link->input + at,
+			link->input_bytes - at, &used, &frame, &payload);
+
+		if (event == DIALOGUE_MORE)
+			break;
+		if (event == DIALOGUE_FRAME)
+			take_frame(link, &frame, payload, now_us);
+		else
+			end = on_event(link, event);
+		at += used;
+	}
+	link->input_bytes -= at;
+	memmove(link->input, link->input + at, link->input_bytes);
+	return end;
+}
+
+static enum link_end
+closed(struct link *link)
+{
+	if (link->phase >= PHASE_PLAYING && client_has_all(link->client)) {
+		client_end(link->client);
+		return lost(link, FAILURE_LOST, "");
+	}
+	return lost(
+	    link, FAILURE_BAD_SERVER, "The server closed the connection.");
+}
+
+static enum link_end
+read_connection(struct link *link, uint64_t now_us)
+{
+	ssize_t size = recv(link->fd, link->input + link->input_bytes,
+	    sizeof(link->input) - link->input_bytes, MSG_DONTWAIT);
+
+	if (size == 0)
+		return closed(link);
+	if (size < 0)
+		return errno == EAGAIN || errno == EINTR ? LINK_GOES_ON
+							 : closed(link);
+	link->input_bytes += (size_t)size;
+	return take_input(link, now_us);
+}
+
+static void
+read_datagrams(struct link *link, int fd, uint64_t now_us,
+    void (*take)(struct link *, const uint8_t *, size_t, uint64_t))
+{
+	uint8_t data[65536];
+
+	for (unsigned i = 0; i < DATAGRAMS_AT_ONCE; i++) {
+		union sock_address from;
+		socklen_t length = sizeof(from);
+		ssize_t size = recvfrom(
+		    fd, data, sizeof(data), MSG_DONTWAIT, &from.any, &length);
+
+		if (size < 0)
+			return;
+		/* Somebody else's are not even counted. */
+		if (size > 0 && sock_address_same_host(&from, &link->peer))
+			take(link, data, (size_t)size, now_us);
+	}
+}
+
+/* False: the connection is gone. */
+static bool
+write_connection(struct link *link)
+{
+	const uint8_t *data;
+	ssize_t sent;
+	size_t size;
+
+	while ((data = dialogue_output(link->dialogue, &size)) != NULL) {
+		sent = send(link->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (sent < 0)
+			return errno == EAGAIN || errno == EINTR;
+		dialogue_sent(link->dialogue, (size_t)sent);
+	}
+	return true;
+}
+
+/* ---- what time brings ---- */
+
+/* A title begins within some seconds, or it does not begin. */
+static enum link_end
+watch_beginning(struct link *link, uint64_t now_us)
+{
+	struct client *client = link->client;
+	uint64_t since_us = passed_us(link->begun_us, now_us);
+
+	if (!client->had_data &&
+	    passed_us(client->opened_us, now_us) > ALL_BEGIN_US)
+		return lost(link, FAILURE_NO_CONNECTION,
+		    "The server does not send anything.");
+	if (link->phase < PHASE_PLAYING)
+		return since_us > (link->again ? BEGIN_AGAIN_US : BEGIN_US)
+			   ? lost(link, FAILURE_NO_CONNECTION,
+				 "The server does not answer.")
+			   : LINK_GOES_ON;
+	return LINK_GOES_ON;
+}
+
+/* Nothing comes: is the server there, and is it the way? */
+static enum link_end
+watch_silence(struct link *link, uint64_t now_us)
+{
+	bool is_udp = dialogue_transport(link->dialogue)->is_udp;
+	struct client *client = link->client;
+	bool has_begun = reorder_has_begun(client->reorder);
+	uint64_t since_us =
+	    passed_us(MAX_OF(link->playing_us, client->last_data_us), now_us);
+
+	if (link->phase != PHASE_PLAYING)
+		return LINK_GOES_ON;
+	if (is_udp && !has_begun && since_us > UDP_SILENCE_US && client->tcp)
+		return LINK_TO_TCP;
+	if (is_udp && since_us > SILENCE_MOST_US)
+		return lost(link, FAILURE_NO_CONNECTION,
+		    "Nothing comes from the server any more.");
+	if (link->probe_us != 0)
+		return passed_us(link->probe_us, now_us) > ANSWER_US
+			   ? lost(link, FAILURE_NO_CONNECTION,
+				 "The server does not answer any more.")
+			   : LINK_GOES_ON;
+	if (passed_us(link->heard_us, now_us) < SILENCE_US ||
+	    dialogue_is_waiting(link->dialogue))
+		return LINK_GOES_ON;
+	if (client_has_all(client)) { /* its BYE got lost */
+		link->bye_us = now_us;
+		return LINK_GOES_ON;
+	}
+	dialogue_keep_alive(link->dialogue);
+	link->probe_us = now_us;
+	return LINK_GOES_ON;
+}
+
+/* The viewer's seeks, and how much there is in the queue. */
+static void
+steer(struct link *link)
+{
+	struct client *client = link->client;
+	uint32_t reserve_ms, enough_ms;
+	bool full;
+
+	if (link->phase < PHASE_PLAYING || link->phase == PHASE_PAUSING ||
+	    dialogue_is_waiting(link->dialogue))
+		return;
+	if (client_wants_seek(client)) {
+		client_take_seek(client);
+		start(link);
+		return;
+	}
+	reserve_ms = client_reserve_ms(client, &full);
+	enough_ms = client->queue.target_ms + RESERVE_FAST_MS;
+	if (link->phase == PHASE_PLAYING &&
+	    (reserve_ms > RESERVE_MOST_MS || full)) {
+		link->phase = PHASE_PAUSING;
+		dialogue_pause(link->dialogue);
+	} else if (link->phase == PHASE_PLAYING && link->is_fast &&
+		   reserve_ms > enough_ms) {
+		go_on(link, 1000);
+	} else if (link->phase == PHASE_PAUSED &&
+		   reserve_ms < RESERVE_LEAST_MS && !full) {
+		go_on(link, 1000);
+	}
+}
+
+/* BYE may overtake packets: only when nothing comes behind it. */
+static void
+watch_end(struct link *link, uint64_t now_us)
+{
+	struct client *client = link->client;
+	uint64_t grace_us = dialogue_transport(link->dialogue)->is_udp
+				? client->options.latency_ms * US_PER_MS
+				: 0;
+
+	if (link->bye_us == 0 || link->phase != PHASE_PLAYING ||
+	    now_us < link->bye_us + grace_us ||
+	    now_us < client->last_data_us + grace_us)
+		return;
+	reorder_flush(client->reorder);
+	link->phase = PHASE_ENDED;
+	client_end(client);
+}
+
+static void
+keep_alive(struct link *link, uint64_t now_us)
+{
+	uint64_t each_us =
+	    dialogue_transport(link->dialogue)->timeout_s * US_PER_SECOND / 2;
+
+	if (now_us < link->keep_alive_us + each_us)
+		return;
+	dialogue_keep_alive(link->dialogue);
+	link->keep_alive_us = now_us;
+}
+
+static enum link_end
+keep(struct link *link, uint64_t now_us)
+{
+	struct client *client = link->client;
+	enum link_end end;
+
+	if (client_is_stopping(client))
+		return LINK_STOPPED;
+	if (now_us >= link->count_us) {
+		client_count(
+		    client, dialogue_transport(link->dialogue)->is_udp);
+		link->count_us = now_us + COUNT_US;
+	}
+	end = watch_beginning(link, now_us);
+	if (end != LINK_GOES_ON || link->phase < PHASE_STARTING)
+		return end;
+	reorder_expire(client->reorder, now_us);
+	watch_end(link, now_us);
+	end = watch_silence(link, now_us);
+	if (end != LINK_GOES_ON)
+		return end;
+	if (now_us >= link->report_us)
+		report(link, now_us);
+	keep_alive(link, now_us);
+	steer(link);
+	return LINK_GOES_ON;
+}
+
+static int
+time_to_wait_ms(const struct link *link, uint64_t now_us)
+{
+	uint64_t due_us = now_us + TURN_US;
+
+	if (link->client->reorder != NULL)
+		due_us = MIN_OF(due_us, reorder_due_us(link->client->reorder));
+	return due_us > now_us ? (int)((due_us - now_us) / US_PER_MS) + 1 : 0;
+}
+
+/* ---- the connection ---- */
+
+static enum link_end
+turn(struct link *link)
+{
+	bool has_pair = link->pair.family != 0;
+	/* What comes before the answer to PLAY waits for it in the kernel. */
+	bool has_answer = link->phase >= PHASE_PLAYING;
+	enum link_end end = LINK_GOES_ON;
+	struct pollfd fds[] = {
+		{ .fd = link->client->wake, .events = POLLIN },
+		{ .fd = link->fd, .events = POLLIN },
+		{ .fd = has_pair && has_answer ? link->pair.rtp : -1,
+		    .events = POLLIN },
+		{ .fd = has_pair ? link->pair.rtcp : -1, .events = POLLIN },
+	};
+	uint64_t now_us = client_now_us();
+	eventfd_t value;
+	size_t size;
+
+	if (!write_connection(link))
+		return closed(link);
+	if (dialogue_output(link->dialogue, &size) != NULL)
+		fds[1].events |= POLLOUT;
+	poll(fds, ARRAY_LENGTH(fds), time_to_wait_ms(link, now_us));
+	now_us = client_now_us();
+	if (fds[0].revents != 0)
+		eventfd_read(link->client->wake, &value);
+	if (fds[2].revents != 0)
+		read_datagrams(link, link->pair.rtp, now_us, take_rtp);
+	if (fds[3].revents != 0)
+		read_datagrams(link, link->pair.rtcp, now_us, take_rtcp);
+	if ((fds[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0)
+		end = read_connection(link, now_us);
+	return end != LINK_GOES_ON ? end : keep(link, now_us);
+}
+
+static enum link_end
+converse(struct link *link)
+{
+	enum link_end end = LINK_GOES_ON;
+
+	if (dialogue_new(&link->client->url, &link->dialogue) != 0)
+		return lost(
+		    link, FAILURE_CANNOT_PLAY, "There is not enough memory.");
+	link->phase = PHASE_DESCRIBING;
+	while (end == LINK_GOES_ON)
+		end = turn(link);
+	client_count(link->client, dialogue_transport(link->dialogue)->is_udp);
+	/* The server need not wait for its time-out: told, not asked. */
+	if (link->phase >= PHASE_STARTING && end != LINK_LOST) {
+		dialogue_teardown(link->dialogue);
+		write_connection(link);
+	}
+	return end;
+}
+
+enum link_end
+link_run(struct client *client)
+{
+	struct link *link = calloc(1, sizeof(*link));
+	enum link_end end = LINK_LOST;
+
+	if (link == NULL) {
+		failure_set(&client->failure, FAILURE_CANNOT_PLAY,
+		    "There is not enough memory.");
+		return LINK_FAILED;
+	}
+	link->client = client;
+	link->again = client->had_data;
+	link->begun_us = client_now_us();
+	link->ssrc = (uint32_t)(link->begun_us * UINT64_C(2654435761));
+	link->report_us = link->begun_us + US_PER_SECOND;
+	link->fd = -1;
+	if (link->again) {
+		pthread_mutex_lock(&client->mutex);
+		client->status.reconnects++;
+		pthread_mutex_unlock(&client->mutex);
+	}
+	if (client_wants_seek(client) && client->assemble != NULL)
+		client_take_seek(client);
+	if (connect_any(link))
+		end = converse(link);
+	else if (client_is_stopping(client))
+		end = LINK_STOPPED;
+	dialogue_free(link->dialogue);
+	sock_pair_close(&link->pair);
+	if (link->fd >= 0)
+		close(link->fd);
+	free(link);
+	return end;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vodsrc as a plugin, for whatever else is built on GStreamer.  It has no rank:
+ * who wants it names it.
+ */
+#include <gst/gst.h>
+
+#include "player/source.h"
+
+static gboolean
+plugin_init(GstPlugin *plugin)
+{
+	return source_register(plugin, GST_RANK_NONE);
+}
+
+GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, vodsrc,
+    "Video on demand: ASF over RTSP", plugin_init, PACKAGE_VERSION, "BSD",
+    PACKAGE_NAME, "https://www.rfc-editor.org/rfc/rfc2326")

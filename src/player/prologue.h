@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * prologue - what stands before the data packets: made anew from the ASF header
+ * that a server sent.
+ *
+ * A demultiplexer trusts a header more than one should trust a server, and
+ * waits for every stream that stands in it.  So what it gets has nothing but
+ * what is needed to decode the streams that were chosen, with every length
+ * checked.  No I/O.
+ */
+#ifndef PLAYER_PROLOGUE_H
+#define PLAYER_PROLOGUE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "media/asf.h"
+
+/* The longest ASF header that is read, and that is made. */
+#define PROLOGUE_MAX (256 * 1024)
+
+struct prologue {
+	struct asf_header header; /* as the server sent it */
+	struct asf_set streams; /* those that are in it */
+	/* The largest media object of a stream; 0: no such stream. */
+	uint32_t object_most[ASF_STREAMS];
+	char languages[ASF_STREAMS][16]; /* "en"; "" if not told */
+	size_t size;
+	uint8_t bytes[PROLOGUE_MAX]; /* Header Object, head of the Data Object
+				      */
+};
+
+/*
+ * Of the header as it came, SIZE bytes with or without the Data Object's head.
+ * ASF_NO_STREAMS: none of those that are there can be decoded.  Without
+ * CHOSEN, which may be NULL, every stream of sound and pictures is taken.
+ * DURATION_US: 0 when not known.
+ */
+enum asf_result prologue_make(const uint8_t *header, size_t size,
+    const struct asf_set *chosen, uint64_t duration_us, struct prologue *out);
+
+#endif

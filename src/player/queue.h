@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * queue - ASF packets between the thread that receives and the one that plays,
+ * and how much of them there has to be before it plays.
+ *
+ * Not locked: client.c does that.  Times are send times.
+ */
+#ifndef PLAYER_QUEUE_H
+#define PLAYER_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "player/client.h"
+
+struct queue {
+	struct client_packet *first, **last; /* owned */
+	size_t bytes;
+	bool has_newest, has_taken, has_ended, is_first;
+	uint32_t newest_ms, taken_ms;
+	/* It plays when there is TARGET_MS from BASE_MS on. */
+	bool is_buffering, has_base;
+	uint32_t base_ms, target_ms;
+};
+
+void queue_init(struct queue *queue, uint32_t target_ms);
+/* Empty; it buffers anew. */
+void queue_clear(struct queue *queue);
+/* 0, or -ENOMEM: as if the packet were lost. */
+int queue_put(
+    struct queue *queue, const uint8_t *packet, size_t size, uint32_t send_ms);
+void queue_end(struct queue *queue); /* nothing more comes */
+/*
+ * NULL: none is there; then it buffers again, unless the end was reached.
+ */
+struct client_packet *queue_take(struct queue *queue);
+/* How long it goes on by what is in it. */
+uint32_t queue_reserve_ms(const struct queue *queue);
+unsigned queue_percent(const struct queue *queue);
+
+#endif
