@@ -621,22 +621,35 @@ find_taken(
 	return true;
 }
 
+/* With the mutex held: for something to be there, or it has run dry. */
+static void
+wait_filled(struct client *client, uint64_t since_us)
+{
+	uint64_t until_us =
+	    since_us + queue_patience_ms(&client->queue) * US_PER_MS;
+	struct timespec until = { .tv_sec = (time_t)(until_us / US_PER_SECOND),
+		.tv_nsec = (long)(until_us % US_PER_SECOND * 1000) };
+
+	if (client->queue.is_buffering || !client->is_described)
+		pthread_cond_wait(&client->filled, &client->mutex);
+	else if (pthread_cond_timedwait(
+		     &client->filled, &client->mutex, &until) == ETIMEDOUT)
+		queue_run_dry(&client->queue);
+}
+
 enum client_taken
 client_take(struct client *client, struct client_packet **out)
 {
+	uint64_t since_us = client_now_us();
 	enum client_taken taken;
-	unsigned before, after;
+	bool was_buffering;
 
 	pthread_mutex_lock(&client->mutex);
-	before = queue_percent(&client->queue);
 	while (!find_taken(client, out, &taken)) {
-		after = queue_percent(&client->queue);
-		if (before == after) {
-			pthread_cond_wait(&client->filled, &client->mutex);
-			before = queue_percent(&client->queue);
+		was_buffering = client->queue.is_buffering;
+		wait_filled(client, since_us);
+		if (was_buffering || !client->queue.is_buffering)
 			continue;
-		}
-		before = after; /* it ran dry */
 		pthread_mutex_unlock(&client->mutex);
 		tell_changed(client);
 		pthread_mutex_lock(&client->mutex);

@@ -17,6 +17,7 @@
 
 #define DEFAULT_LATENCY_MS 200
 #define DEFAULT_GIVE_UP_MS 30000
+#define LOOK_MS 100
 
 /* Bits of playbin's flags (GstPlayFlags is not in its headers). */
 enum play_flag {
@@ -29,7 +30,12 @@ enum play_flag {
 
 /* What is told, but not from within a function of ours. */
 struct news {
-	enum { NEWS_STATE, NEWS_BUFFERED, NEWS_INFORMATION, NEWS_NOTICE } kind;
+	enum {
+		NEWS_STATE,
+		NEWS_BUFFERED,
+		NEWS_INFORMATION,
+		NEWS_NOTICE,
+	} kind;
 	enum engine_state state;
 	enum engine_failure failure;
 	unsigned percent;
@@ -43,7 +49,7 @@ struct engine {
 	GstElement *playbin; /* owned */
 	GstElement *video_sink; /* playbin's */
 	GstElement *source; /* owned; NULL: none, or not ours */
-	guint bus_watch, teller;
+	guint bus_watch, teller, looker;
 	GQueue news;
 	char *url;
 	enum engine_state state;
@@ -59,6 +65,7 @@ struct engine {
 	bool has_chosen;
 	struct asf_set chosen;
 	struct engine_tags tags;
+	uint32_t script_ms; /* commands before are told */
 	/* The longest that it stood still though the viewer wanted to play. */
 	bool has_played;
 	uint64_t stood_since_us, viewer_gap_us; /* 0: it does not stand */
@@ -240,6 +247,7 @@ seek_now(struct engine *engine, uint64_t position_us)
 {
 	engine->is_seeking = true;
 	engine->seek_us = position_us;
+	engine->script_ms = (uint32_t)(position_us / US_PER_MS);
 	engine->stood_since_us = 0;
 	if (gst_element_seek_simple(engine->playbin, GST_FORMAT_TIME,
 		GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_KEY_UNIT,
@@ -477,6 +485,32 @@ on_source_setup(GstElement *playbin, GstElement *source, gpointer context)
 		source_choose(source, &engine->chosen);
 }
 
+/* Script commands that are due. */
+static gboolean
+on_look(gpointer context)
+{
+	struct engine *engine = context;
+	const struct prologue *prologue;
+	const struct script *script;
+	uint32_t now_ms;
+
+	if (engine->state != ENGINE_PLAYING || engine->source == NULL ||
+	    engine->events.script == NULL)
+		return G_SOURCE_CONTINUE;
+	prologue = source_prologue(engine->source);
+	if (prologue == NULL)
+		return G_SOURCE_CONTINUE;
+	script = &prologue->script;
+	now_ms = (uint32_t)(engine_position_us(engine) / US_PER_MS);
+	for (unsigned i = script_find(script, engine->script_ms);
+	     i < script->count && script->commands[i].at_ms <= now_ms; i++)
+		engine->events.script(engine->context,
+		    script->texts + script->commands[i].type,
+		    script->texts + script->commands[i].text);
+	engine->script_ms = MAX_OF(engine->script_ms, now_ms + 1);
+	return G_SOURCE_CONTINUE;
+}
+
 /* ---- beginning and end ---- */
 
 static GstElement *
@@ -549,6 +583,7 @@ make_pipeline(struct engine *engine)
 	bus = gst_element_get_bus(engine->playbin);
 	engine->bus_watch = gst_bus_add_watch(bus, on_message, engine);
 	gst_object_unref(bus);
+	engine->looker = g_timeout_add(LOOK_MS, on_look, engine);
 	return 0;
 }
 
@@ -589,7 +624,7 @@ rest(struct engine *engine)
 	engine->has_prerolled = engine->is_buffering = false;
 	engine->is_reconnecting = engine->is_seeking = false;
 	engine->has_next_seek = engine->has_played = false;
-	engine->percent = 0;
+	engine->percent = engine->script_ms = 0;
 	engine->stood_since_us = engine->start_us = 0;
 }
 
@@ -606,6 +641,8 @@ engine_free(struct engine *engine)
 	}
 	if (engine->teller != 0)
 		g_source_remove(engine->teller);
+	if (engine->looker != 0)
+		g_source_remove(engine->looker);
 	g_queue_clear_full(&engine->news, g_free);
 	g_free(engine->url);
 	g_free(engine);

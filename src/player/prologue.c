@@ -52,6 +52,8 @@ static guid_bytes metadata_guid =
     GUID_OF(ea,cb,f8,c5,af,5b,77,48,84,67,aa,8c,44,fa,4c,ca);
 static guid_bytes languages_guid =
     GUID_OF(a9,46,43,7c,e0,ef,fc,4b,b2,29,39,3e,de,41,5c,85);
+static guid_bytes script_guid =
+    GUID_OF(30,1a,fb,1e,62,0b,d0,11,a3,9b,00,a0,c9,03,48,f6);
 static guid_bytes audio_guid =
     GUID_OF(40,9e,69,f8,4d,5b,cf,11,a8,fd,00,80,5f,5c,44,2b);
 static guid_bytes video_guid =
@@ -88,6 +90,8 @@ struct survey {
 	struct found streams[ASF_STREAMS];
 	const uint8_t *languages; /* body of the Language List */
 	size_t languages_bytes;
+	const uint8_t *script; /* body of the Script Command Object */
+	size_t script_bytes;
 };
 
 /* ---- what is there ---- */
@@ -208,6 +212,9 @@ find_object(struct survey *survey, const uint8_t *guid, const uint8_t *body,
 	} else if (is_guid(guid, languages_guid)) {
 		survey->languages = body;
 		survey->languages_bytes = size;
+	} else if (is_guid(guid, script_guid)) {
+		survey->script = body;
+		survey->script_bytes = size;
 	} else if (is_guid(guid, extension_guid) && size >= 22 && levels > 0) {
 		find_objects(survey, body + 22, size - 22, levels - 1);
 	}
@@ -608,6 +615,9 @@ prologue_make(const uint8_t *header, size_t size, const struct asf_set *chosen,
 		if (survey.streams[i].has_language && survey.languages != NULL)
 			find_language(&survey, survey.streams[i].language,
 			    out->languages[i]);
+
+	script_parse(survey.script, survey.script_bytes, out->header.preroll_ms,
+	    &out->script);
 
 	at = begin_object(&writer, header_guid);
 	bytes_put_u32le(&writer, 0);

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "media/asf.h"
+#include "player/script.h"
 
 /* The longest ASF header that is read, and that is made. */
 #define PROLOGUE_MAX (256 * 1024)
@@ -25,6 +26,7 @@ struct prologue {
 	/* The largest media object of a stream; 0: no such stream. */
 	uint32_t object_most[ASF_STREAMS];
 	char languages[ASF_STREAMS][16]; /* "en"; "" if not told */
+	struct script script;
 	size_t size;
 	uint8_t bytes[PROLOGUE_MAX]; /* Header Object, head of the Data Object
 				      */

@@ -11,6 +11,12 @@
 
 #include "base/base.h"
 
+/* Of the target, not yet taken. */
+#define UNTAKEN_MOST_MS 1000
+/* Decoders and the queues before them hold at least as much. */
+#define PATIENCE_LEAST_MS 250
+#define PATIENCE_MOST_MS 3000
+
 void
 queue_init(struct queue *queue, uint32_t target_ms)
 {
@@ -56,6 +62,10 @@ queue_put(
 	queue->last = &packet->next;
 	queue->bytes += size;
 	queue->is_first = false;
+	if (queue->has_newest)
+		queue->spacing_ms =
+		    MAX_OF(queue->spacing_ms - queue->spacing_ms / 16,
+			span(queue->newest_ms, send_ms));
 	queue->newest_ms =
 	    queue->has_newest ? MAX_OF(queue->newest_ms, send_ms) : send_ms;
 	queue->has_newest = true;
@@ -63,7 +73,7 @@ queue_put(
 		queue->has_base = true;
 		queue->base_ms = send_ms;
 	}
-	if (span(queue->base_ms, queue->newest_ms) >= queue->target_ms)
+	if (queue_percent(queue) == 100)
 		queue->is_buffering = false;
 	return 0;
 }
@@ -80,13 +90,8 @@ queue_take(struct queue *queue)
 {
 	struct client_packet *packet = queue->first;
 
-	if (packet == NULL) {
-		if (!queue->has_ended && !queue->is_buffering) {
-			queue->is_buffering = true;
-			queue->has_base = false;
-		}
+	if (packet == NULL)
 		return NULL;
-	}
 	queue->first = packet->next;
 	if (queue->first == NULL)
 		queue->last = &queue->first;
@@ -94,6 +99,23 @@ queue_take(struct queue *queue)
 	queue->taken_ms = packet->send_ms;
 	queue->has_taken = true;
 	return packet;
+}
+
+uint32_t
+queue_patience_ms(const struct queue *queue)
+{
+	return (uint32_t)MIN_OF(MAX_OF(queue->spacing_ms * UINT64_C(2),
+				    (uint64_t)PATIENCE_LEAST_MS),
+	    (uint64_t)PATIENCE_MOST_MS);
+}
+
+void
+queue_run_dry(struct queue *queue)
+{
+	if (queue->has_ended || queue->is_buffering)
+		return;
+	queue->is_buffering = true;
+	queue->has_base = false;
 }
 
 uint32_t
@@ -108,12 +130,15 @@ queue_reserve_ms(const struct queue *queue)
 unsigned
 queue_percent(const struct queue *queue)
 {
-	uint32_t there = 0;
+	uint32_t untaken_ms = MIN_OF(queue->target_ms, UNTAKEN_MOST_MS);
+	uint64_t percent = 0;
 
 	if (!queue->is_buffering)
 		return 100;
 	if (queue->has_base)
-		there = span(queue->base_ms, queue->newest_ms);
-	return (unsigned)MIN_OF(
-	    (uint64_t)there * 100 / queue->target_ms, UINT64_C(99));
+		percent = (uint64_t)span(queue->base_ms, queue->newest_ms) *
+			  100 / queue->target_ms;
+	return (unsigned)MIN_OF(percent,
+	    MIN_OF((uint64_t)queue_reserve_ms(queue) * 100 / untaken_ms,
+		UINT64_C(100)));
 }

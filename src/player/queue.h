@@ -19,9 +19,13 @@ struct queue {
 	size_t bytes;
 	bool has_newest, has_taken, has_ended, is_first;
 	uint32_t newest_ms, taken_ms;
-	/* It plays when there is TARGET_MS from BASE_MS on. */
+	/*
+	 * It plays when there is TARGET_MS from BASE_MS on, and some of it not
+	 * yet taken: decoders and queues behind us take their fill first.
+	 */
 	bool is_buffering, has_base;
 	uint32_t base_ms, target_ms;
+	uint32_t spacing_ms; /* the longest from packet to packet, of late */
 };
 
 void queue_init(struct queue *queue, uint32_t target_ms);
@@ -31,10 +35,11 @@ void queue_clear(struct queue *queue);
 int queue_put(
     struct queue *queue, const uint8_t *packet, size_t size, uint32_t send_ms);
 void queue_end(struct queue *queue); /* nothing more comes */
-/*
- * NULL: none is there; then it buffers again, unless the end was reached.
- */
-struct client_packet *queue_take(struct queue *queue);
+struct client_packet *queue_take(struct queue *queue); /* NULL: none is there */
+/* How long it is normal that none is there. */
+uint32_t queue_patience_ms(const struct queue *queue);
+/* None was there for longer: it buffers again, unless the end was reached. */
+void queue_run_dry(struct queue *queue);
 /* How long it goes on by what is in it. */
 uint32_t queue_reserve_ms(const struct queue *queue);
 unsigned queue_percent(const struct queue *queue);
