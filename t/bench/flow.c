@@ -224,6 +224,8 @@ take_time(struct flow *flow, uint32_t timestamp, uint64_t now_us)
 		flow->early_ms = -lateness_ms;
 	if (media_ms > flow->media_ms)
 		flow->media_ms = media_ms;
+	if (now_us - flow->session->last_us > flow->session->gap_us)
+		flow->session->gap_us = now_us - flow->session->last_us;
 	if (now_us - flow->session->last_us >= FLOW_BURST_US)
 		flow->session->bursts++;
 	flow->session->last_us = now_us;

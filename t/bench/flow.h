@@ -40,8 +40,9 @@ struct flow_session {
 	struct histogram lateness;
 	uint64_t bursts; /* runs of packets less than FLOW_BURST_US apart */
 	uint64_t last_us;
-	/* Since a mark: the last packet before it, the first behind it or 0. */
-	uint64_t before_us, behind_us;
+	/* Since a mark: the first packet, or 0; the longest time without one.
+	 */
+	uint64_t behind_us, gap_us;
 	struct trace *trace; /* borrowed, may be NULL */
 };
 #define FLOW_BURST_US 3000

@@ -33,6 +33,8 @@
 #define START_LIMIT_US 10000000
 /* A session whose media ended this long before its time has stalled. */
 #define STALL_MS 500
+/* Gaps that end so long behind a mark are told. */
+#define GAP_WINDOW_US 200000
 /* A session that got nothing for so long has lost its server. */
 #define GAP_LIMIT_US 5000000
 
@@ -112,7 +114,8 @@ usage(void)
 	      "order, is no\n"
 	      "                      error so many times (0)\n"
 	      "SIGUSR1: print how long it takes until each session has its "
-	      "next packet\n",
+	      "next packet,\n"
+	      "and the longest time that each is without one\n",
 	    stderr);
 	exit(2);
 }
@@ -439,16 +442,33 @@ set_mark(struct load *load, uint64_t now_us)
 	for (size_t i = 0; i < load->started; i++) {
 		struct flow_session *common = &load->clients[i].common;
 
-		common->before_us = common->last_us;
-		common->behind_us = 0;
+		common->behind_us = common->gap_us = 0;
 	}
+}
+
+static int
+compare_times(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+/* The one in SORTED that PART of all are not above. */
+static double
+part_ms(const uint64_t *sorted, size_t count, double part)
+{
+	size_t rank = (size_t)ceil(part * (double)count);
+
+	return count == 0 ? 0 : (double)sorted[rank > 0 ? rank - 1 : 0] / 1e3;
 }
 
 static void
 print_gaps(const struct load *load, size_t missing)
 {
-	struct histogram gaps = { .total = 0 };
+	uint64_t *gaps_us = array(load->started, sizeof(*gaps_us));
 	uint64_t last_us = load->mark_us;
+	size_t count = 0;
 
 	for (size_t i = 0; i < load->started; i++) {
 		const struct flow_session *common = &load->clients[i].common;
@@ -458,26 +478,28 @@ print_gaps(const struct load *load, size_t missing)
 			continue;
 		if (common->behind_us > last_us)
 			last_us = common->behind_us;
-		histogram_add(&gaps,
-		    (double)(common->behind_us - common->before_us) / 1000.0);
+		gaps_us[count++] = common->gap_us;
 	}
-	printf("{\"event\": \"gaps\", \"mark_us\": %ju, \"sessions\": %ju, "
+	qsort(gaps_us, count, sizeof(*gaps_us), compare_times);
+	printf("{\"event\": \"gaps\", \"mark_us\": %ju, \"sessions\": %zu, "
 	       "\"missing\": %zu, "
 	       "\"gap_p50_ms\": %.1f, \"gap_p99_ms\": %.1f, "
 	       "\"gap_max_ms\": %.1f, \"last_ms\": %.1f}\n",
-	    (uintmax_t)load->mark_us, (uintmax_t)gaps.total, missing,
-	    histogram_ms(&gaps, 0.5), histogram_ms(&gaps, 0.99),
-	    histogram_ms(&gaps, 1), (double)(last_us - load->mark_us) / 1000.0);
+	    (uintmax_t)load->mark_us, count, missing,
+	    part_ms(gaps_us, count, 0.5), part_ms(gaps_us, count, 0.99),
+	    part_ms(gaps_us, count, 1),
+	    (double)(last_us - load->mark_us) / 1e3);
 	fflush(stdout);
+	free(gaps_us);
 }
 
-/* When all have their packet, or it is in vain to wait. */
+/* When all have their packets, or it is in vain to wait. */
 static void
 look_at_mark(struct load *load, uint64_t now_us)
 {
 	size_t missing = 0;
 
-	if (load->mark_us == 0)
+	if (load->mark_us == 0 || now_us - load->mark_us < GAP_WINDOW_US)
 		return;
 	for (size_t i = 0; i < load->started; i++)
 		missing += load->clients[i].state == CLIENT_PLAYING &&
