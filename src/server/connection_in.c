@@ -343,15 +343,22 @@ stall(struct connection *connection)
 
 /*
  * Sequence numbers may have been sent that no record tells of.  They are,
- * before a request gives those that follow to other packets.
+ * before a request gives those that follow to other packets: in this turn, not
+ * when it is their time.
  */
 static bool
 resends(const struct connection *connection)
 {
-	for (unsigned i = 0; i < connection->session_count; i++)
-		if (connection->sessions[i]->resends)
-			return true;
-	return false;
+	bool any = false;
+
+	for (unsigned i = 0; i < connection->session_count; i++) {
+		struct session *session = connection->sessions[i];
+
+		any |= session->resends;
+		if (session->resends && loop_timer_is_set(&session->timer))
+			session_set_due(session);
+	}
+	return any;
 }
 
 /* Is there something that must be done before the next request? */
@@ -374,7 +381,7 @@ is_busy(struct connection *connection, bool *gone)
 		discard_input(connection);
 		return true;
 	}
-	if (connection->link.writer != NULL || resends(connection)) {
+	if (connection->link.writer != NULL) {
 		stall(connection);
 		return true;
 	}
@@ -399,6 +406,10 @@ connection_process(struct connection *connection)
 			return;
 		if (peeked <= 0) {
 			connection_close(connection, SESSION_CONNECTION_CLOSED);
+			return;
+		}
+		if (resends(connection)) {
+			stall(connection);
 			return;
 		}
 		connection->partial = false;

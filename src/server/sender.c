@@ -316,21 +316,6 @@ gather(struct sender *sender, struct gathering *gathering)
 /* --- afterwards ----------------------------------------------------------- */
 
 static void
-wake(void *context, uint64_t now_us)
-{
-	(void)now_us;
-	session_set_due(context);
-}
-
-/* In the tick that ends before AT_US: early by a tick, never late. */
-static void
-wake_at(struct session *session, uint64_t at_us)
-{
-	loop_timer_set(session->lane->loop, &session->timer,
-	    at_us - LOOP_TICK_US + 1, wake, session);
-}
-
-static void
 note_start(struct sender *sender, struct session *session)
 {
 	struct lane *lane = sender->lane;
@@ -363,7 +348,7 @@ go_on(struct sender *sender, struct session *session, enum gathered gathered,
 {
 	switch (gathered) {
 	case GATHERED_ALL:
-		wake_at(session, next_us);
+		session_set_due_at(session, next_us);
 		break;
 	case GATHERED_FULL:
 		session_set_due(session);
@@ -371,7 +356,7 @@ go_on(struct sender *sender, struct session *session, enum gathered gathered,
 	case GATHERED_END:
 		if (session->hot.end == TABLE_END_NONE)
 			session->hot.end = TABLE_END_REACHED;
-		wake_at(session, sender->now_us + BYE_DELAY_US);
+		session_set_due_at(session, sender->now_us + BYE_DELAY_US);
 		break;
 	case GATHERED_WAITS:
 	case GATHERED_FAILED: /* reported by the caller */
@@ -403,7 +388,7 @@ take_back(struct sender *sender, struct session *session)
 		session->record, &before))
 		move_to(sender, session, &before);
 	session_pause(session); /* else a full socket would hold the turn */
-	wake_at(session, sender->now_us + LOOP_TICK_US);
+	session_set_due_at(session, sender->now_us + LOOP_TICK_US);
 }
 
 static void
@@ -567,7 +552,7 @@ send_tcp(struct sender *sender, struct session *session)
 		return GATHERED_WAITS;
 	/* Nobody tells us when another's frame is whole. */
 	if (link->writer != NULL && link->writer != session) {
-		wake_at(session, sender->now_us + LOOP_TICK_US);
+		session_set_due_at(session, sender->now_us + LOOP_TICK_US);
 		return GATHERED_WAITS;
 	}
 	/* Replies may have gone out since our last frame. */

@@ -299,8 +299,16 @@ session_adopt(struct lane *lane, uint32_t record, uint32_t connection,
 void
 session_go_on(struct session *session)
 {
-	if (session->hot.session_state == TABLE_SESSION_PLAYING)
+	const struct table_session *hot = &session->hot;
+	uint64_t next_us = stream_due_us(hot, hot->position_ms);
+
+	if (hot->session_state != TABLE_SESSION_PLAYING)
+		return;
+	if (next_us <= clock_monotonic_us() + LOOP_TICK_US ||
+	    hot->end != TABLE_END_NONE || session->link->writer == session)
 		session_set_due(session);
+	else
+		session_set_due_at(session, next_us);
 }
 
 static void
@@ -697,6 +705,20 @@ session_set_due(struct session *session)
 	session->due = true;
 	session->due_next = *list;
 	*list = session;
+}
+
+static void
+come_due(void *context, uint64_t now_us)
+{
+	(void)now_us;
+	session_set_due(context);
+}
+
+void
+session_set_due_at(struct session *session, uint64_t at_us)
+{
+	loop_timer_set(session->lane->loop, &session->timer,
+	    at_us - LOOP_TICK_US + 1, come_due, session);
 }
 
 void

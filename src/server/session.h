@@ -74,7 +74,11 @@ int session_new(struct lane *lane, struct titles_entry *title,
  */
 struct session *session_adopt(struct lane *lane, uint32_t record,
     uint32_t connection, struct transport_link *link);
-/* With an open title: what a playing session has to send is due. */
+/*
+ * With an open title: one that plays sends when it is time for its next packet,
+ * so that nobody who is late waits for others who are not; what was half sent,
+ * at once.
+ */
 void session_go_on(struct session *session);
 /* Logs the one line of an ended session, releases everything. */
 void session_end(struct session *session, enum session_cause cause);
@@ -141,6 +145,8 @@ void session_report(
 
 /* To be looked at by the sender in this turn. */
 void session_set_due(struct session *session);
+/* In the tick that ends before AT_US: early by a tick, never late. */
+void session_set_due_at(struct session *session, uint64_t at_us);
 
 /*
  * End of stream (wire reference 10): an RR and a BYE for each m= line.  UDP:

@@ -284,6 +284,31 @@ START_TEST(a_stall_is_caught_up_at_twice_the_rate_and_nothing_is_left_out)
 }
 END_TEST
 
+START_TEST(who_goes_on_waits_for_his_time_unless_he_is_late)
+{
+	struct session *session = play(false, 1000);
+	uint64_t at_us = clock_monotonic_us() + US_PER_SECOND;
+
+	session_pause(session);
+	session->hot.base_us = at_us;
+	session_go_on(session);
+	ck_assert(!session->due);
+	ck_assert(loop_timer_is_set(&session->timer));
+	ck_assert_uint_le(session->timer.at_us, at_us);
+	ck_assert_uint_ge(session->timer.at_us, at_us - TICK_US);
+	session_pause(session);
+	session->hot.base_us = at_us - US_PER_SECOND;
+	session_go_on(session);
+	ck_assert(session->due);
+	/* Goodbye is said at once. */
+	session_pause(session);
+	session->hot.base_us = at_us;
+	session->hot.end = TABLE_END_REACHED;
+	session_go_on(session);
+	ck_assert(session->due);
+}
+END_TEST
+
 START_TEST(goodbye_follows_the_last_packet_after_a_while)
 {
 	struct session *session = play(false, 1000);
@@ -479,6 +504,7 @@ main(void)
 	    3);
 	tcase_add_loop_test(pace, a_wrong_send_time_holds_nothing_up, 0,
 	    ARRAY_LENGTH(wrong_times));
+	tcase_add_test(pace, who_goes_on_waits_for_his_time_unless_he_is_late);
 	tcase_add_test(pace, goodbye_follows_the_last_packet_after_a_while);
 	tcase_add_test(full, what_did_not_get_out_is_sent_again);
 	tcase_add_test(full, a_full_socket_does_not_keep_the_turn_from_ending);
