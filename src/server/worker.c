@@ -7,10 +7,12 @@
 #include "server/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -38,6 +40,8 @@
 /* Receiver reports read in one go. */
 #define REPORTS_PER_TURN 64
 #define REPORT_MAX 1500
+/* Room that is made for connections beforehand: 128 KiB of kernel memory. */
+#define DESCRIPTORS_MAX 16384u
 /* What a read may still take when everything else has ended. */
 #define READERS_END_MS 500
 
@@ -582,6 +586,24 @@ allocate(struct worker *worker)
 	return 0;
 }
 
+/*
+ * While there are threads the kernel takes its time, many milliseconds, for
+ * each doubling of the table of descriptors.
+ */
+static void
+make_room_for_descriptors(const struct lane *lane)
+{
+	uint64_t wanted = MIN_OF(lane->connection_slots, DESCRIPTORS_MAX);
+	struct rlimit allowed = { 0, 0 };
+	int fd;
+
+	getrlimit(RLIMIT_NOFILE, &allowed);
+	wanted = MIN_OF(wanted, MAX_OF(allowed.rlim_cur, 1) - 1);
+	fd = fcntl(lane->channel, F_DUPFD_CLOEXEC, (int)wanted);
+	if (fd != -1)
+		close(fd);
+}
+
 static int
 create_parts(struct worker *worker)
 {
@@ -598,6 +620,7 @@ create_parts(struct worker *worker)
 	    (error = sender_new(lane, handle_outcome, &worker->sender)) != 0)
 		return error;
 	trace_answer(&lane->channel);
+	make_room_for_descriptors(lane);
 	/* Before there are threads. */
 	if ((error = sandbox_enter(lane->media_root)) != 0)
 		return error;
