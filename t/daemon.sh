@@ -87,8 +87,17 @@ master() {
 	cat "$pid_file"
 }
 
+# processes that are such: worker, or spare, who waits for a worker's death
+children() {
+	for child in $(cat "/proc/$(master)/task/$(master)/children"); do
+		case $(cat "/proc/$child/comm" 2>/dev/null) in
+		"vodd $1"*) printf '%s ' "$child" ;;
+		esac
+	done
+}
+
 workers() {
-	cat "/proc/$(master)/task/$(master)/children"
+	children worker
 }
 
 # nth worker's process
@@ -99,6 +108,12 @@ worker() {
 two_workers() {
 	# shellcheck disable=SC2046
 	set -- $(workers)
+	[ $# = 2 ]
+}
+
+two_spares() {
+	# shellcheck disable=SC2046
+	set -- $(children spare)
 	[ $# = 2 ]
 }
 
@@ -302,18 +317,37 @@ connections_go_on $(workers) || fail "connections end with their workers"
 until_true two_workers "successors"
 echo "ok: connections of killed workers go on"
 
+until_true two_spares "each worker has a spare"
 before=$(workers)
+spares=$(children spare)
 killed=$(worker 1)
 kill -KILL "$killed"
 until_true 'two_workers && [ "$(workers)" != "$before" ]' "a successor"
+for pid in $(workers); do
+	case " $before$spares" in
+	*" $pid "*) ;;
+	*) fail "no spare took over" ;;
+	esac
+done
 answers "$port" || fail "no answer after a worker's death"
 grep -q "worker died.*pid=$killed.*KILL" "$scratch/vodd.log" ||
     fail "the death is not logged"
-echo "ok: a killed worker is replaced"
+echo "ok: a killed worker is replaced, by a spare"
+until_true two_spares "another spare is made"
+spares=$(children spare)
+kill -KILL "${spares%% *}"
+until_true 'two_spares && [ "$(children spare)" != "$spares" ]' \
+    "a killed spare is replaced"
+spares=$(children spare)
 
 sed -i '/send_ahead/d' "$scratch/vodd.conf"
 echo 'stall_timeout = "1 s";' >>"$scratch/vodd.conf"
 "$vodd" -n "$name" -s reload >/dev/null || fail "reload"
+for pid in $spares; do
+	until_true 'gone "$pid"' "spares go with what they were born with"
+done
+until_true two_spares "spares behind a reload"
+echo "ok: spares are replaced"
 hanging=$(worker 1)
 kill -STOP "$hanging"
 until_true 'gone "$hanging" && two_workers' "a hanging worker is replaced"
@@ -322,10 +356,15 @@ grep -q "worker hangs.*pid=$hanging" "$scratch/vodd.log" ||
 echo "ok: a hanging worker is killed and replaced"
 
 # --- the master dies ------------------------------------------------------------
+until_true two_spares "spares before the master dies"
 before=$(workers)
+spares=$(children spare)
 killed=$(master)
 kill -KILL "$killed"
 until_true 'gone "$killed"' "the master is gone"
+for pid in $spares; do
+	until_true 'gone "$pid"' "a spare ends with its master"
+done
 for pid in $before; do
 	gone "$pid" && fail "worker $pid has ended with its master"
 done
@@ -377,6 +416,7 @@ expect 0 "upgraded" "an upgrade goes through" "$vodd" -n "$name" -s upgrade
 [ "$(master)" = "$pid" ] || fail "the master is another process"
 [ "$(status listen)" = "$listen" ] || fail "it listens at another port"
 answers "${listen##*:}" || fail "no answer after an upgrade"
+until_true two_spares "spares behind an upgrade"
 held "$pid" | grep -q "deleted" && fail "the old program is held"
 readlink "/proc/$pid/exe" | grep -q deleted && fail "it is the old program"
 for pid in $before; do

@@ -142,12 +142,27 @@ have_fault(enum dying_fault fault)
 		poll(NULL, 0, -1);
 }
 
-WRAPPED(int, worker_run, const struct worker_birth *birth)
+static void
+begin_counting(void)
 {
 	in_loop = true;
 	for (size_t i = 0; plan != NULL && i < DYING_CALL_COUNT; i++)
 		plan->counted[i] = 0;
+}
+
+WRAPPED(int, worker_run, const struct worker_birth *birth)
+{
+	if (!birth->spare)
+		begin_counting();
 	return __real_worker_run(birth);
+}
+
+/* A spare's turn has come. */
+WRAPPED(int, table_lane_open, struct table *table, uint32_t lane)
+{
+	if (!in_loop)
+		begin_counting();
+	return __real_table_lane_open(table, lane);
 }
 
 WRAPPED(ssize_t, getrandom, void *out, size_t size, unsigned flags)

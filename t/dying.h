@@ -72,7 +72,8 @@ enum dying_fault {
 
 #define DYING_POINTS_MAX 4
 struct dying_plan {
-	/* Only then is anything counted; by each worker from its birth. */
+	/* Only then is anything counted; by each worker from its birth, by one
+	 * that was a spare from when it takes over. */
 	_Atomic uint32_t armed;
 	/* So many have died; points[deaths] is the next one's. */
 	_Atomic uint32_t deaths;

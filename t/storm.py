@@ -178,6 +178,7 @@ class Storm:
     def run(self):
         self.make_title()
         self.server.start()
+        self.server.await_spares()
         idle = look(self.server)
         loads = [Load(self.server, transport, self.sessions // 2,
                       self.seconds + CALM_S) for transport in TRANSPORTS]

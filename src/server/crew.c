@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -34,8 +33,12 @@
 #define DEATHS_MAX 5 /* of a lane in ... */
 #define DEATHS_WITHIN_US (5 * US_PER_SECOND)
 #define OFTEN_DELAY_US US_PER_SECOND
-/* From fork until a relief is prepared. */
+/* From fork until a relief, or a spare, is prepared. */
 #define RELIEF_US (5 * US_PER_SECOND)
+/* A new worker has much to catch up with; then a spare is made. */
+#define SPARE_US (200 * US_PER_MS)
+#define SPARE_FAILED_US US_PER_SECOND /* doubles up to ... */
+#define SPARE_FAILED_MAX_US (60 * US_PER_SECOND)
 /* Between an order to end and SIGKILL. */
 #define RETIRE_US (5 * US_PER_SECOND)
 #define KILLED_LOOK_US (100 * US_PER_MS)
@@ -46,6 +49,8 @@
 /* Beside what wait(2) says. */
 #define STATUS_HANGS (-1)
 #define STATUS_UNKNOWN (-2)
+
+#define LANE_MEMBERS 3
 
 struct crew_member { /* a process */
 	struct crew_lane *lane;
@@ -71,15 +76,15 @@ struct crew_lane {
 	struct crew *crew;
 	uint32_t number;
 	enum crew_state state;
-	struct crew_member members[2];
-	/* These two; the lane's records are the worker's. */
-	struct crew_member *worker, *relief;
+	struct crew_member members[LANE_MEMBERS];
+	/* These; the lane's records are the worker's. */
+	struct crew_member *worker, *relief, *spare;
 	bool fault; /* the last worker died by its own */
 
-	unsigned early_deaths; /* in a row */
+	unsigned early_deaths, spare_failures; /* in a row */
 	uint64_t deaths_us[DEATHS_MAX]; /* ring, of those that were ready */
 	unsigned death_at;
-	struct loop_timer fork_timer;
+	struct loop_timer fork_timer, spare_timer;
 };
 
 struct crew {
@@ -87,6 +92,7 @@ struct crew {
 	struct fdstore *store;
 	uint64_t hash_seed;
 	bool ending, draining;
+	bool changing; /* what is born with may be taken back */
 	uint32_t log_level;
 	int log_fd; /* -1: none */
 	uint32_t births;
@@ -96,6 +102,8 @@ struct crew {
 };
 
 static void lane_fork(struct crew_lane *lane);
+static void spare_in(struct crew_lane *lane, uint64_t delay_us);
+static void spare_dismiss(struct crew_lane *lane);
 static void lane_change_hands(struct crew_lane *lane);
 
 /* --- the child
@@ -139,7 +147,7 @@ child_close(struct crew *crew, uint32_t lane)
 {
 	crew->birth.in_child(crew->birth.context);
 	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++)
-		for (size_t k = 0; k < 2; k++)
+		for (size_t k = 0; k < LANE_MEMBERS; k++)
 			member_let_go(&crew->lanes[i].members[k]);
 	fdstore_free(crew->store);
 	crew->store = NULL;
@@ -153,7 +161,7 @@ child_close(struct crew *crew, uint32_t lane)
 static void
 child_check_root(const struct worker_birth *birth)
 {
-	if (birth->lane == 0 &&
+	if (birth->lane == 0 && !birth->spare &&
 	    faccessat(birth->media_root, ".", X_OK, AT_EACCESS) != 0)
 		log_warning("worker",
 		    "workers cannot enter the media root, nothing will be "
@@ -162,10 +170,30 @@ child_check_root(const struct worker_birth *birth)
 		    strerror(errno));
 }
 
+/*
+ * Kept open a listener would not go when the master closes it: a worker that
+ * accepts no more has none.
+ */
+static void
+child_take_listeners(const struct crew_lane *lane, struct worker_birth *birth)
+{
+	const struct resources_shared *shared =
+	    &lane->crew->birth.resources->shared;
+
+	for (unsigned i = 0; i < shared->listener_count; i++)
+		if (lane->state == CREW_CLOSING)
+			close(shared->listeners[i].fd);
+		else
+			birth->listeners[birth->listener_count++] =
+			    shared->listeners[i].fd;
+}
+
 static _Noreturn void
-child_run(struct crew *crew, uint32_t lane, int channel)
+child_run(const struct crew_member *member, int channel)
 {
 	const struct rlimit no_core = { 0, 0 };
+	struct crew *crew = member->lane->crew;
+	uint32_t lane = member->lane->number;
 	const struct resources *resources = crew->birth.resources;
 	struct worker_birth birth = {
 		.config = crew->birth.config,
@@ -175,18 +203,14 @@ child_run(struct crew *crew, uint32_t lane, int channel)
 		.channel = channel,
 		.door = resources->lanes[lane].door,
 		.master = geteuid(),
-		.listener_count = resources->shared.listener_count,
+		.spare = member == member->lane->spare,
 		.hash_seed = crew->hash_seed,
 	};
-	char name[16];
 	int error;
 
 	memcpy(birth.pairs, resources->lanes[lane].pairs, sizeof(birth.pairs));
-	for (unsigned i = 0; i < birth.listener_count; i++)
-		birth.listeners[i] = resources->shared.listeners[i].fd;
+	child_take_listeners(member->lane, &birth);
 	child_close(crew, lane);
-	snprintf(name, sizeof(name), "vodd worker %u", lane);
-	prctl(PR_SET_NAME, name, 0, 0, 0);
 	setrlimit(RLIMIT_CORE, &no_core);
 
 	error = privileges_drop(crew->birth.privileges);
@@ -227,12 +251,28 @@ member_send_order(struct crew_member *member, enum fdstore_kind kind)
 	    member->channel, &message, kind == FDSTORE_LOG ? crew->log_fd : -1);
 }
 
+/* Those of its orders that are AMONG these bits. */
+static int
+member_send_orders(struct crew_member *member, unsigned among)
+{
+	static const enum fdstore_kind order[] = { FDSTORE_LOG, FDSTORE_DRAIN,
+		FDSTORE_UNDRAIN, FDSTORE_CLOSE, FDSTORE_RETIRE, FDSTORE_STOP };
+	int error = 0;
+
+	for (size_t i = 0; error == 0 && i < ARRAY_LENGTH(order); i++) {
+		if ((member->orders & among & 1u << order[i]) == 0)
+			continue;
+		error = member_send_order(member, order[i]);
+		if (error == 0)
+			member->orders &= ~(1u << order[i]);
+	}
+	return error;
+}
+
 /* To the lane's worker: what it has not got, then orders. */
 static int
 worker_flush(struct crew_member *worker)
 {
-	static const enum fdstore_kind order[] = { FDSTORE_LOG, FDSTORE_DRAIN,
-		FDSTORE_UNDRAIN, FDSTORE_CLOSE, FDSTORE_RETIRE, FDSTORE_STOP };
 	struct crew_lane *lane = worker->lane;
 	struct fdstore *store = lane->crew->store;
 	int error = 0;
@@ -245,14 +285,7 @@ worker_flush(struct crew_member *worker)
 	if (error == 0)
 		error =
 		    fdstore_send_moved(store, lane->number, worker->channel);
-	for (size_t i = 0; error == 0 && i < ARRAY_LENGTH(order); i++) {
-		if ((worker->orders & 1u << order[i]) == 0)
-			continue;
-		error = member_send_order(worker, order[i]);
-		if (error == 0)
-			worker->orders &= ~(1u << order[i]);
-	}
-	return error;
+	return error != 0 ? error : member_send_orders(worker, ~0u);
 }
 
 /*
@@ -276,16 +309,25 @@ relief_flush(struct crew_member *relief)
 	return error;
 }
 
+/* The rest, when the lane is its; but a log file is not kept open for it. */
+static int
+spare_flush(struct crew_member *spare)
+{
+	return member_send_orders(spare, 1u << FDSTORE_LOG);
+}
+
 /* Send what can be sent now.  A dead worker's errors are seen by its death. */
 static void
 member_flush(struct crew_member *member)
 {
+	const struct crew_lane *lane = member->lane;
 	int error;
 
 	if (member->channel == -1)
 		return;
-	error = member == member->lane->worker ? worker_flush(member)
-					       : relief_flush(member);
+	error = member == lane->worker	 ? worker_flush(member)
+		: member == lane->relief ? relief_flush(member)
+					 : spare_flush(member);
 	member_want_write(member, error == -EAGAIN);
 }
 
@@ -296,6 +338,19 @@ lane_order(struct crew_lane *lane, enum fdstore_kind kind)
 		return;
 	lane->worker->orders |= 1u << kind;
 	member_flush(lane->worker);
+}
+
+static void
+member_is_prepared(struct crew_member *member)
+{
+	struct crew_lane *lane = member->lane;
+
+	member->prepared = true;
+	if (member == lane->spare) {
+		lane->spare_failures = 0;
+		loop_timer_clear(lane->crew->birth.loop, &member->kill_timer);
+	}
+	member_flush(member);
 }
 
 static void
@@ -312,6 +367,7 @@ member_is_ready(struct crew_member *member)
 	    (int)member->pid);
 	crew->birth.happened(crew->birth.context, lane->number, CREW_READY, "");
 	member_flush(lane->relief);
+	spare_in(lane, SPARE_US);
 }
 
 /*
@@ -356,8 +412,7 @@ member_heard(
 		member_moves(member, message);
 		break;
 	case FDSTORE_PREPARED:
-		member->prepared = true;
-		member_flush(member);
+		member_is_prepared(member);
 		break;
 	case FDSTORE_READY:
 		member_is_ready(member);
@@ -492,13 +547,13 @@ member_forget(struct crew_member *member)
 	member->prepared = member->ready = false;
 }
 
-/* The relief's turn has come: the lane is its. */
+/* The turn of the relief, or of the spare, has come: the lane is its. */
 static void
-lane_hand_over(struct crew_lane *lane)
+lane_hand_over(struct crew_lane *lane, struct crew_member **to)
 {
-	struct crew_member *next = lane->relief;
+	struct crew_member *next = *to;
 
-	lane->relief = lane->worker;
+	*to = lane->worker;
 	lane->worker = next;
 	loop_timer_clear(lane->crew->birth.loop, &next->kill_timer);
 	next->since_us = clock_monotonic_us();
@@ -508,6 +563,13 @@ lane_hand_over(struct crew_lane *lane)
 	member_flush(next);
 }
 
+/* For its turn, prepared or not. */
+static bool
+is_waiting(const struct crew_member *member)
+{
+	return member->pid != 0 && !member->told_to_end;
+}
+
 static void
 lane_succeed(struct crew_lane *lane, uint64_t delay_us)
 {
@@ -515,8 +577,10 @@ lane_succeed(struct crew_lane *lane, uint64_t delay_us)
 
 	if (crew->ending)
 		return;
-	if (lane->relief->pid != 0 && !lane->relief->told_to_end)
-		lane_hand_over(lane);
+	if (is_waiting(lane->relief))
+		lane_hand_over(lane, &lane->relief);
+	else if (delay_us == 0 && is_waiting(lane->spare))
+		lane_hand_over(lane, &lane->spare);
 	else if (delay_us == 0)
 		lane_fork(lane);
 	else
@@ -562,6 +626,7 @@ worker_died(struct crew_lane *lane, int status)
 		    lane->number, (int)worker->pid);
 		lane->state = CREW_IDLE;
 		fdstore_clear(crew->store, lane->number);
+		spare_dismiss(lane);
 	} else {
 		log_death(worker, how);
 		delay_us = successor_delay_us(lane, clock_monotonic_us());
@@ -584,22 +649,55 @@ relief_died(struct crew_lane *lane, int status)
 	member_forget(lane->relief);
 	crew->birth.happened(
 	    crew->birth.context, lane->number, CREW_RELIEF_DIED, how);
+	spare_in(lane, SPARE_US);
+}
+
+static uint64_t
+next_spare_delay_us(struct crew_lane *lane)
+{
+	uint64_t delay_us = SPARE_FAILED_US << MIN_OF(lane->spare_failures, 6u);
+
+	lane->spare_failures++;
+	return MIN_OF(delay_us, SPARE_FAILED_MAX_US);
+}
+
+/* Or was dismissed, and another one is wanted in its place. */
+static void
+spare_died(struct crew_lane *lane, int status)
+{
+	uint64_t delay_us = SPARE_US;
+	char how[64];
+
+	describe_death(status, how, sizeof(how));
+	if (!lane->spare->told_to_end || lane->spare->hangs) {
+		log_warning("master", "spare died lane=%u pid=%d how=\"%s\"",
+		    lane->number, (int)lane->spare->pid, how);
+		delay_us = next_spare_delay_us(lane);
+	}
+	member_forget(lane->spare);
+	spare_in(lane, delay_us);
+	lane->crew->birth.happened(
+	    lane->crew->birth.context, lane->number, CREW_SPARE_DIED, how);
 }
 
 static void
 member_died(struct crew_member *member, int status)
 {
-	if (member == member->lane->worker)
-		worker_died(member->lane, status);
+	struct crew_lane *lane = member->lane;
+
+	if (member == lane->worker)
+		worker_died(lane, status);
+	else if (member == lane->relief)
+		relief_died(lane, status);
 	else
-		relief_died(member->lane, status);
+		spare_died(lane, status);
 }
 
 static struct crew_member *
 member_of_pid(struct crew *crew, pid_t pid)
 {
 	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++)
-		for (size_t k = 0; k < 2; k++)
+		for (size_t k = 0; k < LANE_MEMBERS; k++)
 			if (crew->lanes[i].members[k].pid == pid)
 				return &crew->lanes[i].members[k];
 	return NULL; /* one that was given up */
@@ -658,6 +756,14 @@ member_kill(struct crew_member *member)
 	    clock_monotonic_us() + KILLED_LOOK_US, look_at_killed, member);
 }
 
+/* It was born with what the lane's next worker shall not have. */
+static void
+spare_dismiss(struct crew_lane *lane)
+{
+	if (is_waiting(lane->spare))
+		member_kill(lane->spare);
+}
+
 static void
 kill_hanging(void *context, uint64_t now_us)
 {
@@ -686,8 +792,9 @@ kill_late(void *context, uint64_t now_us)
 
 	(void)now_us;
 	log_error("master", "%s lane=%u pid=%d",
-	    member == member->lane->relief ? "relief is not prepared in time"
-					   : "worker does not end",
+	    member == member->lane->worker   ? "worker does not end"
+	    : member == member->lane->relief ? "relief is not prepared in time"
+					     : "spare is not prepared in time",
 	    member->lane->number, (int)member->pid);
 	member_hangs(member);
 }
@@ -701,6 +808,18 @@ kill_in(struct crew_member *member, uint64_t delay_us)
 
 /* --- life
  * ------------------------------------------------------------------------ */
+/*
+ * The worker says no more: while the kernel makes an end of it, the spare is
+ * given what there is; what cannot be sent now follows when the lane is its.
+ */
+static void
+lane_supply_spare(struct crew_lane *lane)
+{
+	if (!lane->worker->told_to_end && is_waiting(lane->spare))
+		(void)fdstore_supply(
+		    lane->crew->store, lane->number, &lane->spare->receiver);
+}
+
 static void
 member_called(void *context, uint32_t events)
 {
@@ -712,6 +831,8 @@ member_called(void *context, uint32_t events)
 		return;
 	/* Mostly it is dying; one that only closed its channel is lost too. */
 	loop_remove(member->lane->crew->birth.loop, &member->watch);
+	if (member == member->lane->worker)
+		lane_supply_spare(member->lane);
 	if (member->told_to_end)
 		member_kill(member); /* its last act; only to look after it */
 	else if (!loop_timer_is_set(&member->kill_timer))
@@ -742,7 +863,6 @@ member_begin(struct crew_member *member, pid_t pid, int channel)
 static int
 member_fork(struct crew_member *member)
 {
-	struct crew_lane *lane = member->lane;
 	int ends[2], error;
 	pid_t pid;
 
@@ -751,7 +871,7 @@ member_fork(struct crew_member *member)
 	fflush(NULL);
 	if ((pid = fork()) == 0) {
 		close(ends[0]);
-		child_run(lane->crew, lane->number, ends[1]);
+		child_run(member, ends[1]);
 	}
 	error = -errno;
 	close(ends[1]);
@@ -781,6 +901,38 @@ lane_fork(struct crew_lane *lane)
 	table_lane_set_pid(
 	    crew->birth.table, lane->number, (int32_t)lane->worker->pid);
 	member_flush(lane->worker);
+}
+
+/*
+ * While who was told to leave has not ended there is a relief, or somebody is
+ * forked, and then ready.
+ */
+static void
+make_spare(void *context, uint64_t now_us)
+{
+	struct crew_lane *lane = context;
+	int error;
+
+	(void)now_us;
+	if (lane->crew->ending || lane->crew->changing ||
+	    !lane->worker->ready || lane->worker->told_to_end ||
+	    lane->relief->pid != 0 || lane->spare->pid != 0)
+		return;
+	if ((error = member_fork(lane->spare)) == 0) {
+		kill_in(lane->spare, RELIEF_US);
+		return;
+	}
+	log_warning("master", "cannot fork a spare lane=%u: %s", lane->number,
+	    strerror(-error));
+	spare_in(lane, next_spare_delay_us(lane));
+}
+
+static void
+spare_in(struct crew_lane *lane, uint64_t delay_us)
+{
+	if (lane->crew->birth.spares)
+		loop_timer_set(lane->crew->birth.loop, &lane->spare_timer,
+		    clock_monotonic_us() + delay_us, make_spare, lane);
 }
 
 /* The counters of a lane go on, so the last heartbeat may be a predecessor's.
@@ -835,7 +987,8 @@ lane_init(struct crew_lane *lane, struct crew *crew, uint32_t number)
 	lane->number = number;
 	lane->worker = &lane->members[0];
 	lane->relief = &lane->members[1];
-	for (size_t k = 0; k < 2; k++) {
+	lane->spare = &lane->members[2];
+	for (size_t k = 0; k < LANE_MEMBERS; k++) {
 		lane->members[k].lane = lane;
 		lane->members[k].channel = lane->members[k].process = -1;
 	}
@@ -872,7 +1025,8 @@ lane_free(struct crew_lane *lane)
 	struct loop *loop = lane->crew->birth.loop;
 
 	loop_timer_clear(loop, &lane->fork_timer);
-	for (size_t k = 0; k < 2; k++)
+	loop_timer_clear(loop, &lane->spare_timer);
+	for (size_t k = 0; k < LANE_MEMBERS; k++)
 		if (lane->members[k].channel != -1)
 			member_forget(&lane->members[k]);
 }
@@ -905,7 +1059,7 @@ crew_alive(const struct crew *crew)
 	unsigned count = 0;
 
 	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++)
-		for (size_t k = 0; k < 2; k++)
+		for (size_t k = 0; k < LANE_MEMBERS; k++)
 			count += crew->lanes[i].members[k].pid != 0;
 	return count;
 }
@@ -988,6 +1142,7 @@ crew_relieve(struct crew *crew, uint32_t number)
 		return error;
 	}
 	kill_in(lane->relief, RELIEF_US);
+	spare_dismiss(lane);
 	return 0;
 }
 
@@ -998,9 +1153,19 @@ crew_is_relieving(const struct crew *crew, uint32_t lane)
 }
 
 void
+crew_change(struct crew *crew, bool changing)
+{
+	crew->changing = changing;
+	for (uint32_t i = 0; i < TABLE_LANES_MAX && !changing; i++)
+		if (crew->lanes[i].state != CREW_IDLE)
+			spare_in(&crew->lanes[i], SPARE_US);
+}
+
+void
 crew_close(struct crew *crew, uint32_t lane)
 {
 	crew->lanes[lane].state = CREW_CLOSING;
+	spare_dismiss(&crew->lanes[lane]); /* it has the listeners open */
 	lane_order(&crew->lanes[lane], FDSTORE_CLOSE);
 }
 
@@ -1031,6 +1196,7 @@ lane_inherit(struct crew_lane *lane, struct estate_lane *left)
 		    worker->process, EPOLLIN, process_ended, worker);
 	worker->given = true;
 	worker->ready = (left->state & ESTATE_READY) != 0;
+	spare_in(lane, SPARE_US);
 	left->pid = 0;
 	left->channel = left->process = -1;
 }
@@ -1078,8 +1244,9 @@ crew_is_settled(const struct crew *crew)
 		if (lane->relief->pid != 0 ||
 		    fdstore_has_moved(crew->store, i) ||
 		    (lane->state != CREW_IDLE &&
-			(!worker->ready || !worker->given ||
-			    worker->told_to_end || worker->orders != 0)))
+			(!worker->ready || !worker->watch.added ||
+			    !worker->given || worker->told_to_end ||
+			    worker->orders != 0)))
 			return false;
 	}
 	return true;
@@ -1123,9 +1290,10 @@ crew_drain(struct crew *crew, bool draining)
 	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++) {
 		struct crew_lane *lane = &crew->lanes[i];
 
-		for (size_t k = 0; k < 2; k++)
+		for (size_t k = 0; k < LANE_MEMBERS; k++)
 			lane->members[k].orders &= ~(1u << before);
 		lane->relief->orders |= 1u << now;
+		lane->spare->orders |= 1u << now;
 		lane_order(lane, now);
 	}
 }
@@ -1140,8 +1308,12 @@ crew_log(struct crew *crew, uint32_t level, int fd)
 		crew->log_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	}
 	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++) {
-		crew->lanes[i].relief->orders |= 1u << FDSTORE_LOG;
-		lane_order(&crew->lanes[i], FDSTORE_LOG);
+		struct crew_lane *lane = &crew->lanes[i];
+
+		lane->relief->orders |= 1u << FDSTORE_LOG;
+		lane->spare->orders |= 1u << FDSTORE_LOG;
+		member_flush(lane->spare);
+		lane_order(lane, FDSTORE_LOG);
 	}
 }
 
@@ -1153,6 +1325,7 @@ crew_stop(struct crew *crew)
 		/* A relief has nobody to say goodbye to. */
 		if (crew->lanes[i].relief->pid != 0)
 			member_kill(crew->lanes[i].relief);
+		spare_dismiss(&crew->lanes[i]);
 		lane_end(&crew->lanes[i], FDSTORE_STOP);
 	}
 }
@@ -1162,7 +1335,7 @@ crew_kill(struct crew *crew)
 {
 	crew->ending = true;
 	for (uint32_t i = 0; i < TABLE_LANES_MAX; i++)
-		for (size_t k = 0; k < 2; k++)
+		for (size_t k = 0; k < LANE_MEMBERS; k++)
 			if (crew->lanes[i].members[k].pid != 0)
 				member_kill(&crew->lanes[i].members[k]);
 }

@@ -6,10 +6,15 @@
  * The crew keeps every lane that is in use served until it is told to end; what
  * happens is told to the master, who decides nothing about a single process.
  *
- * A lane changes hands in two ways.  Its worker dies: a successor is forked and
- * given what was stored.  It is relieved: another process is born first, says
- * that it is prepared, and only then the worker is told to leave; until that
- * has ended the lane is none of the relief's.
+ * A lane changes hands in two ways.  Its worker dies: a successor is given what
+ * was stored.  It is relieved: another process is born first, says that it is
+ * prepared, and only then the worker is told to leave; until that has ended the
+ * lane is none of the relief's.
+ *
+ * Who succeeds the dead is a spare: a process of the lane that was forked, and
+ * has prepared itself, beforehand, so that viewers do not wait for that.  One
+ * is made behind each worker that is ready; without one a successor is forked.
+ * No spare counts as a worker anywhere.
  */
 #ifndef SERVER_CREW_H
 #define SERVER_CREW_H
@@ -30,6 +35,7 @@ enum crew_event {
 	CREW_DIED, /* it had been ready */
 	CREW_DIED_EARLY, /* it had not */
 	CREW_RELIEF_DIED, /* before its turn; the worker serves on */
+	CREW_SPARE_DIED, /* likewise; there will be another */
 	CREW_CLOSED, /* the lane's last connection has ended */
 };
 typedef void crew_happened(
@@ -41,6 +47,7 @@ struct crew_birth { /* all borrowed until crew_free() */
 	struct table *table;
 	const struct resources *resources; /* as they are then */
 	const struct privileges *privileges;
+	bool spares;
 	crew_happened *happened;
 	/* In a fresh child: let go of what is the master's. */
 	void (*in_child)(void *context);
@@ -63,7 +70,7 @@ void crew_free(struct crew *crew); /* accepts NULL */
 void crew_start(struct crew *crew);
 /* SIGCHLD came. */
 void crew_reap(struct crew *crew);
-unsigned crew_alive(const struct crew *crew); /* processes, reliefs too */
+unsigned crew_alive(const struct crew *crew); /* processes, all there are */
 unsigned crew_ready(const struct crew *crew); /* lanes, not those that close */
 uint32_t crew_descriptors(const struct crew *crew); /* stored, all lanes */
 
@@ -77,6 +84,12 @@ void crew_open(struct crew *crew, uint32_t lane);
  */
 int crew_relieve(struct crew *crew, uint32_t lane);
 bool crew_is_relieving(const struct crew *crew, uint32_t lane);
+/*
+ * The birth, and what it points to, is about to change, and may be changed
+ * back: no spares are made until that is done.  Those that there are go with
+ * the workers that they are to follow.
+ */
+void crew_change(struct crew *crew, bool changing);
 /* No new connections; when the last has ended nobody serves LANE. */
 void crew_close(struct crew *crew, uint32_t lane);
 

@@ -5,7 +5,7 @@
  *
  * The channel is a SOCK_SEQPACKET pair; each message is one struct
  * fdstore_message, with one descriptor where said.  The master reads a dead
- * worker's channel to its end before it forks the successor.
+ * worker's channel to its end before a successor is given anything.
  */
 #ifndef SERVER_FDSTORE_H
 #define SERVER_FDSTORE_H

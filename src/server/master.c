@@ -717,6 +717,7 @@ open_crew(struct master *master)
 		.table = master->table,
 		.resources = master->birth->resources,
 		.privileges = &master->terms.privileges,
+		.spares = true,
 		.happened = crew_event,
 		.in_child = in_child,
 		.context = master,

@@ -102,6 +102,7 @@ finish(struct reload *reload, enum instance_outcome outcome, const char *text)
 
 	resources_unshare(&reload->before.shared, &birth->resources->shared);
 	reload->active = false;
+	crew_change(birth->crew, false);
 	birth->finished(birth->context, outcome, text);
 }
 
@@ -493,6 +494,7 @@ reload_begin(struct reload *reload)
 		.renew = reload->renew };
 	reload->before = (struct force){ .terms = *birth.terms,
 		.shared = birth.resources->shared };
+	crew_change(birth.crew, true);
 	if (change(reload, text) != 0) {
 		finish(reload, INSTANCE_REFUSED, text);
 		return;

@@ -141,6 +141,9 @@ static const int allowed[] = {
 static int
 restrict_calls(void)
 {
+	/* A spare is called a worker from when it is one. */
+	static const struct scmp_arg_cmp naming = { 0, SCMP_CMP_EQ, PR_SET_NAME,
+		0 };
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int error = 0;
 
@@ -150,6 +153,9 @@ restrict_calls(void)
 	error = seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
 	for (size_t i = 0; i < ARRAY_LENGTH(allowed) && error == 0; i++)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+	if (error == 0)
+		error = seccomp_rule_add_array(
+		    filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, &naming);
 	if (error == 0)
 		error = seccomp_load(filter);
 	seccomp_release(filter);

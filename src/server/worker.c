@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -72,6 +74,7 @@ struct worker {
 	struct adopt_given *given; /* by record, until adoption */
 	bool closing; /* accepts no more, ends with its last connection */
 	bool retiring; /* was told to leave */
+	bool spare; /* nobody has told us yet that it is our turn */
 	uint64_t put_off; /* messages, as told in the log */
 };
 
@@ -425,6 +428,7 @@ take_given(struct worker *worker, const struct fdstore_message *message, int fd)
 		close(fd);
 		return;
 	}
+	worker->spare = false;
 	given = &worker->given[message->connection];
 	if (given->fd != -1)
 		close(given->fd);
@@ -525,10 +529,12 @@ listen_to_master(void *context, uint32_t events)
 	worker->retiring = false;
 	if (worker->given == NULL) {
 		become_orphan(worker);
-		return;
+	} else if (worker->spare) {
+		loop_stop(worker->lane.loop, 0);
+	} else {
+		loop_remove(worker->lane.loop, &worker->channel);
+		orphan_wait(&worker->orphan);
 	}
-	loop_remove(worker->lane.loop, &worker->channel);
-	orphan_wait(&worker->orphan);
 }
 
 static int
@@ -564,6 +570,15 @@ have_waited(void *context, bool ours)
 
 /* --- birth ------------------------------------------------------------------
  */
+
+static void
+name_process(uint32_t lane, const char *what)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "vodd %s %" PRIu32, what, lane);
+	prctl(PR_SET_NAME, name, 0, 0, 0);
+}
 
 static int
 allocate(struct worker *worker)
@@ -689,6 +704,7 @@ serve(struct worker *worker, bool fault)
 		return 0; /* said twice */
 	if ((error = table_lane_open(lane->table, lane->number)) != 0)
 		return error;
+	name_process(lane->number, "worker");
 	orphan_own_lane(&worker->orphan);
 	blame_watch_faults(lane);
 	adopt_lane(lane, worker->given, fault);
@@ -710,7 +726,9 @@ take_birth(struct worker *worker, const struct worker_birth *birth)
 
 	table_info(birth->table, &info);
 
+	name_process(birth->lane, birth->spare ? "spare" : "worker");
 	worker->config = *birth->config;
+	worker->spare = birth->spare;
 	lane->config = &worker->config;
 	lane->table = birth->table;
 	lane->number = birth->lane;

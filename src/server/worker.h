@@ -27,6 +27,7 @@ struct worker_birth {
 	int channel; /* SOCK_SEQPACKET to the master */
 	int door; /* of the lane (orphan.h); -1: none */
 	uid_t master; /* the master's user */
+	bool spare; /* waits until a predecessor dies (crew.h) */
 	unsigned listener_count;
 	int listeners[WORKER_LISTENERS_MAX];
 	struct sock_pair pairs[2]; /* IPv4, IPv6; family 0: none */

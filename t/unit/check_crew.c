@@ -809,6 +809,179 @@ START_TEST(an_orphan_that_hangs_is_killed)
 }
 END_TEST
 
+/* --- spares
+ * ---------------------------------------------------------------------- */
+/* From now on; a worker that serves has one. */
+static void
+begin_with_spares(void)
+{
+	birth_of_crew.spares = true;
+	crew_free(crew);
+	ck_assert_int_eq(crew_new(&birth_of_crew, &crew), 0);
+	behaviour = SERVES;
+	begin();
+	await(1);
+}
+
+/* Until COUNT processes were born since the beginning. */
+static void
+await_births(unsigned count)
+{
+	uint64_t until_us = clock_monotonic_us() + LIMIT_US;
+
+	while (told->births < count && clock_monotonic_us() < until_us)
+		spin();
+	ck_assert_uint_eq(told->births, count);
+}
+
+START_TEST(a_spare_takes_over_at_once_from_one_that_dies)
+{
+	begin_with_spares();
+	await_births(2);
+	ck_assert_uint_eq(crew_alive(crew), 2);
+	ck_assert_uint_eq(crew_ready(crew), 1);
+	ck_assert_int_eq(table_lane_pid(table, 0), told->of[0].pid);
+	kill(told->of[0].pid, SIGSEGV);
+	await(3);
+	assert_event(1, CREW_DIED, "signal SEGV");
+	assert_event(2, CREW_READY, "");
+	ck_assert_uint_eq(told->births, 2);
+	ck_assert_int_eq(events[2].pid, told->of[1].pid);
+	ck_assert_uint_eq(told->of[1].fault, 1);
+	/* And so does the next one. */
+	await_births(3);
+	kill(told->of[1].pid, SIGKILL);
+	await(5);
+	ck_assert_int_eq(events[4].pid, told->of[2].pid);
+	ck_assert_uint_eq(told->of[2].fault, 0);
+}
+END_TEST
+
+START_TEST(a_spare_is_given_what_the_dead_one_stored)
+{
+	begin_with_spares();
+	behaviour = STORES;
+	await_births(2);
+	kill(told->of[0].pid, SIGKILL); /* it stored nothing, the spare will */
+	await_descriptors(1);
+	await_births(3);
+	kill(told->of[1].pid, SIGKILL);
+	await_told(2, FDSTORE_GIVE);
+}
+END_TEST
+
+START_TEST(a_spare_that_dies_is_replaced)
+{
+	begin_with_spares();
+	await_births(2);
+	kill(told->of[1].pid, SIGKILL);
+	await(2);
+	assert_event(1, CREW_SPARE_DIED, "signal KILL");
+	ck_assert_int_eq(events[1].pid, told->of[0].pid);
+	await_births(3);
+	kill(told->of[0].pid, SIGKILL);
+	await(4);
+	ck_assert_int_eq(events[3].pid, told->of[2].pid);
+}
+END_TEST
+
+START_TEST(spares_that_cannot_be_are_tried_more_and_more_slowly)
+{
+	begin_with_spares();
+	behaviour = DIES_UNPREPARED;
+	await(4);
+	for (unsigned i = 1; i < 4; i++)
+		assert_event(i, CREW_SPARE_DIED, "exit status 1");
+	for (unsigned i = 1; i < 3; i++)
+		ck_assert_uint_ge(events[i + 1].at_us - events[i].at_us,
+		    (US_PER_SECOND / 2) << i);
+	ck_assert_uint_eq(crew_ready(crew), 1);
+}
+END_TEST
+
+START_TEST(a_spare_that_is_not_prepared_in_time_is_killed)
+{
+	begin_with_spares();
+	behaviour = IS_NEVER_PREPARED;
+	await(2);
+	assert_event(1, CREW_SPARE_DIED, "signal KILL");
+	ck_assert(!was_told(1, FDSTORE_GIVEN));
+}
+END_TEST
+
+START_TEST(a_spare_goes_with_the_worker_that_is_relieved)
+{
+	begin_with_spares();
+	await_births(2);
+	crew_change(crew, true);
+	ck_assert_int_eq(crew_relieve(crew, 0), 0);
+	await(4); /* the spare, and the worker, in any order; ready */
+	ck_assert_int_eq(events[3].event, CREW_READY);
+	ck_assert_int_eq(events[3].pid, told->of[2].pid);
+	ck_assert(!was_told(1, FDSTORE_GIVEN));
+	ck_assert_uint_eq(crew_alive(crew), 1);
+	crew_change(crew, false);
+	await_births(4);
+	kill(told->of[2].pid, SIGKILL);
+	await(6);
+	ck_assert_int_eq(events[5].pid, told->of[3].pid);
+}
+END_TEST
+
+START_TEST(no_spare_is_made_while_what_it_is_born_with_changes)
+{
+	begin_with_spares();
+	crew_change(crew, true);
+	for (unsigned i = 0; i < 50; i++) /* ticks */
+		spin();
+	ck_assert_uint_eq(told->births, 1);
+	crew_change(crew, false);
+	await_births(2);
+}
+END_TEST
+
+START_TEST(a_lane_that_closes_has_a_spare_until_it_is_idle)
+{
+	begin_with_spares();
+	await_births(2);
+	kill(told->of[0].pid, SIGSTOP);
+	crew_close(crew, 0);
+	await(2);
+	assert_event(1, CREW_SPARE_DIED, "signal KILL"); /* it would accept */
+	await_births(3);
+	ck_assert_uint_eq(crew_alive(crew), 2);
+	kill(told->of[0].pid, SIGCONT);
+	await(4);
+	assert_event(2, CREW_CLOSED, "exit status 0");
+	assert_event(3, CREW_SPARE_DIED, "signal KILL");
+	ck_assert_uint_eq(crew_alive(crew), 0);
+}
+END_TEST
+
+START_TEST(a_spare_follows_the_log_at_once_and_the_rest_when_it_serves)
+{
+	begin_with_spares();
+	await_births(2);
+	crew_log(crew, LOG_LEVEL_ERROR, stored[1]);
+	crew_drain(crew, true);
+	await_told(0, FDSTORE_DRAIN);
+	await_told(1, FDSTORE_LOG);
+	ck_assert(!was_told(1, FDSTORE_DRAIN));
+	kill(told->of[0].pid, SIGKILL);
+	await_told(1, FDSTORE_DRAIN);
+}
+END_TEST
+
+START_TEST(told_to_stop_no_spare_is_left)
+{
+	begin_with_spares();
+	await_births(2);
+	crew_stop(crew);
+	await(3);
+	ck_assert_uint_eq(crew_alive(crew), 0);
+}
+END_TEST
+
 START_TEST(told_to_stop_nobody_is_replaced)
 {
 	behaviour = SERVES;
@@ -861,6 +1034,19 @@ main(void)
 	tcase_add_test(cases, an_orphan_is_relieved_when_it_has_stored_all);
 	tcase_add_test(cases, an_orphan_that_dies_has_a_successor);
 	tcase_add_test(cases, an_orphan_that_hangs_is_killed);
+	tcase_add_test(cases, a_spare_takes_over_at_once_from_one_that_dies);
+	tcase_add_test(cases, a_spare_is_given_what_the_dead_one_stored);
+	tcase_add_test(cases, a_spare_that_dies_is_replaced);
+	tcase_add_test(
+	    cases, spares_that_cannot_be_are_tried_more_and_more_slowly);
+	tcase_add_test(cases, a_spare_that_is_not_prepared_in_time_is_killed);
+	tcase_add_test(cases, a_spare_goes_with_the_worker_that_is_relieved);
+	tcase_add_test(
+	    cases, no_spare_is_made_while_what_it_is_born_with_changes);
+	tcase_add_test(cases, a_lane_that_closes_has_a_spare_until_it_is_idle);
+	tcase_add_test(
+	    cases, a_spare_follows_the_log_at_once_and_the_rest_when_it_serves);
+	tcase_add_test(cases, told_to_stop_no_spare_is_left);
 	tcase_add_test(cases, told_to_stop_nobody_is_replaced);
 	suite_add_tcase(suite, cases);
 	runner = srunner_create(suite);

@@ -921,6 +921,13 @@ class Play:
                    lambda: "workers: %s" % made.worker_pids())
         made.pids = made.settle()
 
+    def top_spares(self, one, words):
+        """spares s1 within S: each worker has one, who waits for its death."""
+        made = self.server(words[1], one.line)
+        self.until(lambda: len(made.spare_pids()) == len(made.worker_pids()),
+                   seconds(words[3]),
+                   lambda: "spares: %s" % made.spare_pids())
+
     def top_ends(self, one, words):
         """ends s1 within S exit N: the master ends by itself."""
         made = self.server(words[1], one.line)
@@ -1012,6 +1019,7 @@ class Play:
         """resources s1 remember; resources s1 returned within S"""
         made = self.server(words[1], one.line)
         if words[2] == "remember":
+            made.await_spares()
             made.remembered = made.descriptors()
         elif words[2] == "returned":
             self.until(lambda: made.descriptors() == made.remembered,

@@ -362,10 +362,26 @@ class Server:
     # -- looking at it --
 
     def worker_pids(self):
+        """Without those that only wait for a worker's death."""
         pids = self.orphans if self.process is None else children(
             self.process.pid)
         return [pid for pid in pids
-                if state_of(pid) not in (None, "Z")]
+                if state_of(pid) not in (None, "Z")
+                and name_of(pid).startswith("vodd worker")]
+
+    def spare_pids(self):
+        return [pid for pid in children(self.process.pid)
+                if state_of(pid) not in (None, "Z")
+                and name_of(pid).startswith("vodd spare")]
+
+    def await_spares(self):
+        """Each worker has one, for which the master holds a descriptor."""
+        end = time.monotonic() + 5 * patience()
+        while len(self.spare_pids()) != len(self.worker_pids()):
+            if time.monotonic() > end:
+                raise Trouble("%s has %d spares" % (
+                    self.name, len(self.spare_pids())))
+            time.sleep(0.01)
 
     def crashed(self):
         """A sentence, when it or a worker died unasked."""
