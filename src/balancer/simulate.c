@@ -117,6 +117,23 @@ ends_pop(struct simulate *simulate)
 	return first;
 }
 
+static void
+tell(const struct simulate *simulate, enum simulate_event event, size_t node,
+    uint32_t value)
+{
+	if (simulate->setup.trace != NULL)
+		simulate->setup.trace(simulate->setup.user, event, node, value);
+}
+
+static void
+weight_set(struct simulate *simulate, size_t node, uint32_t weight)
+{
+	if (simulate->weight[node] == weight)
+		return;
+	simulate->weight[node] = weight;
+	tell(simulate, SIMULATE_WEIGHT, node, weight);
+}
+
 /* --- the kernel's schedulers ---------------------------------------------- */
 
 /* Each returns a node, or the number of nodes if all are at weight 0. */
@@ -264,7 +281,7 @@ feed_law(struct simulate *simulate)
 	changed = weight_round(
 	    &simulate->law, simulate->law_nodes, count, simulate->now_us);
 	for (size_t i = 0; i < count; i++)
-		simulate->weight[i] = simulate->law_nodes[i].weight;
+		weight_set(simulate, i, simulate->law_nodes[i].weight);
 	return changed;
 }
 
@@ -290,7 +307,7 @@ feed_idle(struct simulate *simulate)
 		    static_weight(simulate, report->capacity_bps - busy_bps);
 
 		changed += weight != simulate->weight[i];
-		simulate->weight[i] = weight;
+		weight_set(simulate, i, weight);
 	}
 	wrr_changed(simulate);
 	return changed;
@@ -398,6 +415,7 @@ arrive(struct simulate *simulate)
 	simulate->arrivals++;
 	assert(which < setup->nodes); /* never all at 0 */
 	node->arrivals++;
+	tell(simulate, SIMULATE_ARRIVAL, which, title->bps);
 	if (utilisation_with(node, title->bps) > 1) {
 		simulate->idlest_beside_full =
 		    MIN_OF(simulate->idlest_beside_full, idlest(simulate));
@@ -421,6 +439,7 @@ leave(struct simulate *simulate)
 		simulate->overhead[end.node]--;
 		return 0;
 	}
+	tell(simulate, SIMULATE_END, end.node, end.bps);
 	node->committed_bps -= end.bps;
 	node->sessions--;
 	simulate->overhead[end.node] -= ACTIVE_OVERHEAD - 1;
@@ -559,8 +578,8 @@ begin_nodes(struct simulate *simulate)
 		    MAX_OF(simulate->largest_bps, (double)capacities_bps[i]);
 	for (size_t i = 0; i < count; i++) {
 		simulate->nodes[i].capacity_bps = capacities_bps[i];
-		simulate->weight[i] =
-		    static_weight(simulate, capacities_bps[i]);
+		weight_set(
+		    simulate, i, static_weight(simulate, capacities_bps[i]));
 		weight_node_begin(&simulate->law_nodes[i], capacities_bps[i],
 		    capacities_bps[i], simulate->weight[i], false);
 	}

@@ -37,6 +37,15 @@ enum simulate_policy {
 };
 const char *simulate_policy_name(enum simulate_policy policy);
 
+/* What happens, for who wants to see it happen elsewhere. */
+enum simulate_event {
+	SIMULATE_WEIGHT, /* the node has the weight VALUE from now on */
+	SIMULATE_ARRIVAL, /* the node is given a session of VALUE bit/s */
+	SIMULATE_END, /* one of these ends, of VALUE bit/s */
+};
+typedef void simulate_trace(
+    void *user, enum simulate_event event, size_t node, uint32_t value);
+
 struct simulate_setup {
 	enum simulate_policy policy;
 	const uint64_t *capacities_bps; /* borrowed by simulate_new() */
@@ -48,6 +57,8 @@ struct simulate_setup {
 	double stale; /* part of answers that are of the round before */
 	bool admits_all; /* nodes refuse nobody */
 	uint64_t seed;
+	simulate_trace *trace; /* may be NULL; USER is its own */
+	void *user;
 };
 
 /* May falsify what a node reports; USER is its own. */
