@@ -261,7 +261,7 @@ int
 main(int argc, char **argv)
 {
 	char error[SETTINGS_ERROR_MAX];
-	struct options options;
+	static struct options options; /* until the process ends */
 	struct config config;
 	struct agent agent;
 	int result;

@@ -43,7 +43,10 @@ struct program_options {
 	bool foreground, test;
 };
 
-/* PROGRAM_GOES_ON with OUT filled, or the status to exit with. */
+/*
+ * PROGRAM_GOES_ON with OUT filled, or the status to exit with.  OUT, and what
+ * it points to, lives until the process ends.
+ */
 int program_options(const struct program *program, int argc, char **argv,
     void *context, struct program_options *out);
 

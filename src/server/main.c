@@ -440,7 +440,7 @@ int
 main(int argc, char **argv)
 {
 	char error[SETTINGS_ERROR_MAX];
-	struct options options;
+	static struct options options; /* until the process ends */
 	struct instance instance;
 	struct upgrade_origin origin;
 	struct config config;
