@@ -81,6 +81,7 @@ client_take_seek(struct client *client)
 	client->latest_ms = 0;
 	client->start_us = position_us;
 	assemble_restart(client->assemble);
+	landing_restart(client->landing);
 	return position_us;
 }
 
@@ -142,6 +143,7 @@ fail_header(struct client *client, enum asf_result result)
 
 static void on_packet(
     void *context, const uint8_t *packet, const struct asf_packet *parsed);
+static void put(void *context, const uint8_t *packet, uint32_t send_ms);
 static void
 on_payload(void *context, const struct rtp_header *header,
     const uint8_t *payload, size_t size, bool gap)
@@ -177,6 +179,7 @@ describe_first(struct client *client, const struct sdp_description *description)
 		return false;
 	}
 	if (assemble_new(prologue, on_packet, client, &client->assemble) != 0 ||
+	    landing_new(prologue, put, client, &client->landing) != 0 ||
 	    reorder_new(client->options.latency_ms * US_PER_MS, on_payload,
 		client, &client->reorder) != 0) {
 		failure_set(&client->failure, FAILURE_CANNOT_PLAY,
@@ -284,9 +287,7 @@ static void
 on_packet(void *context, const uint8_t *packet, const struct asf_packet *parsed)
 {
 	struct client *client = context;
-	uint32_t size = client->prologue.header.packet_bytes;
-	uint64_t value = hash(packet, size);
-	unsigned before, after;
+	uint64_t value = hash(packet, client->prologue.header.packet_bytes);
 
 	if (client->is_skipping) {
 		if (is_known(client, parsed->send_ms, value))
@@ -295,10 +296,20 @@ on_packet(void *context, const uint8_t *packet, const struct asf_packet *parsed)
 	}
 	remember(client, parsed->send_ms, value);
 	look_at(client, parsed);
+	landing_put(client->landing, packet, parsed->send_ms);
+}
+
+static void
+put(void *context, const uint8_t *packet, uint32_t send_ms)
+{
+	struct client *client = context;
+	unsigned before, after;
+
 	pthread_mutex_lock(&client->mutex);
 	before = queue_percent(&client->queue);
 	if (!client->has_seek)
-		queue_put(&client->queue, packet, size, parsed->send_ms);
+		queue_put(&client->queue, packet,
+		    client->prologue.header.packet_bytes, send_ms);
 	after = queue_percent(&client->queue);
 	pthread_cond_broadcast(&client->filled);
 	pthread_mutex_unlock(&client->mutex);
@@ -324,6 +335,7 @@ client_arrived(struct client *client, uint64_t now_us, size_t bytes)
 void
 client_end(struct client *client)
 {
+	landing_flush(client->landing);
 	pthread_mutex_lock(&client->mutex);
 	if (!client->has_seek) {
 		queue_end(&client->queue);
@@ -573,6 +585,7 @@ client_free(struct client *client)
 	}
 	queue_clear(&client->queue);
 	assemble_free(client->assemble);
+	landing_free(client->landing);
 	reorder_free(client->reorder);
 	if (client->wake > 0)
 		close(client->wake);

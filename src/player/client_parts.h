@@ -13,6 +13,7 @@
 #include "player/assemble.h"
 #include "player/client.h"
 #include "player/dialogue.h"
+#include "player/landing.h"
 #include "player/queue.h"
 #include "player/reorder.h"
 
@@ -44,8 +45,10 @@ struct client {
 	union sock_address addresses[ADDRESSES_MOST];
 	unsigned address_count, address; /* 0: not looked up yet */
 	struct failure failure;
-	struct assemble *assemble;
+	struct assemble
+	    *assemble; /* these three: NULL before it is described */
 	struct reorder *reorder;
+	struct landing *landing;
 	uint64_t opened_us, lost_us; /* 0: not lost */
 	uint64_t last_data_us;
 	bool had_data; /* ever */

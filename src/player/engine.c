@@ -60,6 +60,8 @@ struct engine {
 	bool is_seeking, has_next_seek;
 	uint64_t seek_us, next_seek_us;
 	uint64_t start_us; /* to go to when it has prerolled */
+	uint64_t last_us; /* where it ended */
+	struct failure breaking; /* it ends behind what is buffered */
 	double volume;
 	bool is_muted;
 	bool has_chosen;
@@ -238,6 +240,7 @@ fail(struct engine *engine, enum engine_failure failure, const char *sentence)
 {
 	if (is_over(engine))
 		return;
+	engine->last_us = engine_position_us(engine);
 	enter(engine, ENGINE_FAILED, failure, sentence);
 	gst_element_set_state(engine->playbin, GST_STATE_NULL);
 }
@@ -373,6 +376,7 @@ on_source(struct engine *engine, const GstStructure *structure)
 {
 	const char *state = gst_structure_get_string(structure, "state");
 	const char *reason = gst_structure_get_string(structure, "reason");
+	int kind = FAILURE_NONE;
 
 	if (gst_structure_has_name(structure, SOURCE_TITLE_MESSAGE)) {
 		tell_information(engine);
@@ -381,6 +385,12 @@ on_source(struct engine *engine, const GstStructure *structure)
 	if (!gst_structure_has_name(structure, SOURCE_STATE_MESSAGE) ||
 	    is_over(engine))
 		return;
+	gst_structure_get_int(structure, SOURCE_FAILURE_FIELD, &kind);
+	if (strcmp(state, "failed") == 0) {
+		failure_set(
+		    &engine->breaking, (enum failure_kind)kind, "%s", reason);
+		return;
+	}
 	engine->is_reconnecting = strcmp(state, "reconnecting") == 0;
 	if (engine->is_reconnecting)
 		enter(engine, ENGINE_RECONNECTING, ENGINE_NO_FAILURE, reason);
@@ -418,6 +428,19 @@ on_tags(struct engine *engine, GstMessage *message)
 		tell_information(engine);
 }
 
+static void
+on_end(struct engine *engine)
+{
+	engine->stood_since_us = 0;
+	if (is_over(engine))
+		return;
+	if (engine->breaking.kind != FAILURE_NONE)
+		fail(engine, failure_of(engine->breaking.kind),
+		    engine->breaking.sentence);
+	else
+		enter(engine, ENGINE_ENDED, ENGINE_NO_FAILURE, "");
+}
+
 static gboolean
 on_message(GstBus *bus, GstMessage *message, gpointer context)
 {
@@ -431,9 +454,7 @@ on_message(GstBus *bus, GstMessage *message, gpointer context)
 		on_error(engine, message);
 		break;
 	case GST_MESSAGE_EOS:
-		engine->stood_since_us = 0;
-		if (!is_over(engine))
-			enter(engine, ENGINE_ENDED, ENGINE_NO_FAILURE, "");
+		on_end(engine);
 		break;
 	case GST_MESSAGE_BUFFERING:
 		on_buffering(engine, message);
@@ -625,7 +646,8 @@ rest(struct engine *engine)
 	engine->is_reconnecting = engine->is_seeking = false;
 	engine->has_next_seek = engine->has_played = false;
 	engine->percent = engine->script_ms = 0;
-	engine->stood_since_us = engine->start_us = 0;
+	engine->stood_since_us = engine->start_us = engine->last_us = 0;
+	engine->breaking.kind = FAILURE_NONE;
 }
 
 void
@@ -762,6 +784,8 @@ engine_position_us(struct engine *engine)
 {
 	gint64 position;
 
+	if (engine->state == ENGINE_FAILED)
+		return engine->last_us;
 	if (engine->has_next_seek)
 		return engine->next_seek_us;
 	if (engine->is_seeking)

@@ -6,6 +6,7 @@
 #include "player/frames.h"
 
 #include <errno.h>
+#include <gst/audio/audio.h>
 #include <gst/video/video.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,25 +146,46 @@ hash_picture(struct frames *frames, GstBuffer *buffer, const GstVideoInfo *info)
 }
 
 /* Channels behind each other are hashed sample by sample, as ffmpeg does. */
-static void
-hash_sound(struct frames *frames, GstBuffer *buffer, GstCaps *caps)
+static size_t
+add_samples(GChecksum *sum, const GstAudioBuffer *sound)
 {
-	const GstStructure *structure = gst_caps_get_structure(caps, 0);
-	GChecksum *sum = g_checksum_new(G_CHECKSUM_MD5);
-	int rate = 0, channels = 0;
-	GstMapInfo map;
-	char head[160];
+	size_t channels = (size_t)GST_AUDIO_BUFFER_CHANNELS(sound);
+	size_t bytes = (size_t)GST_AUDIO_BUFFER_BPS(sound);
+	size_t size = sound->n_samples * channels * bytes;
+	uint8_t *woven;
 
-	gst_structure_get_int(structure, "rate", &rate);
-	gst_structure_get_int(structure, "channels", &channels);
+	if (sound->n_planes <= 1) {
+		g_checksum_update(sum, sound->planes[0], (gssize)size);
+		return size;
+	}
+	woven = g_malloc(size);
+	for (size_t i = 0; i < sound->n_samples; i++)
+		for (size_t channel = 0; channel < channels; channel++)
+			memcpy(woven + (i * channels + channel) * bytes,
+			    (uint8_t *)sound->planes[channel] + i * bytes,
+			    bytes);
+	g_checksum_update(sum, woven, (gssize)size);
+	g_free(woven);
+	return size;
+}
+
+static void
+hash_sound(struct frames *frames, GstBuffer *buffer, const GstAudioInfo *info)
+{
+	GChecksum *sum = g_checksum_new(G_CHECKSUM_MD5);
+	GstAudioBuffer sound;
+	char head[160];
+	size_t bytes;
+
 	snprintf(head, sizeof(head),
-	    "sample_rate 1: %d\n#channels 1: %d\n#format 1: %s", rate, channels,
-	    gst_structure_get_string(structure, "format"));
+	    "sample_rate 1: %d\n#channels 1: %d\n#format 1: %s",
+	    GST_AUDIO_INFO_RATE(info), GST_AUDIO_INFO_CHANNELS(info),
+	    GST_AUDIO_INFO_NAME(info));
 	write_head(frames, AUDIO, head);
-	if (gst_buffer_map(buffer, &map, GST_MAP_READ)) {
-		g_checksum_update(sum, map.data, (gssize)map.size);
-		write_hash(frames, AUDIO, buffer, map.size, sum);
-		gst_buffer_unmap(buffer, &map);
+	if (gst_audio_buffer_map(&sound, info, buffer, GST_MAP_READ)) {
+		bytes = add_samples(sum, &sound);
+		gst_audio_buffer_unmap(&sound);
+		write_hash(frames, AUDIO, buffer, bytes, sum);
 	}
 	g_checksum_free(sum);
 }
@@ -248,12 +270,13 @@ on_sound(GstElement *sink, GstBuffer *buffer, GstPad *pad, gpointer context)
 {
 	struct frames *frames = context;
 	GstCaps *caps = gst_pad_get_current_caps(pad);
+	GstAudioInfo info;
 
 	(void)sink;
 	g_mutex_lock(&frames->mutex);
 	if (count(frames, AUDIO, buffer) && frames->hashes != NULL &&
-	    caps != NULL)
-		hash_sound(frames, buffer, caps);
+	    caps != NULL && gst_audio_info_from_caps(&info, caps))
+		hash_sound(frames, buffer, &info);
 	g_mutex_unlock(&frames->mutex);
 	if (caps != NULL)
 		gst_caps_unref(caps);

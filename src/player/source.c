@@ -27,6 +27,7 @@ struct source {
 	enum client_state told_state;
 	unsigned told_percent;
 	bool told_title;
+	bool has_begun; /* a packet was given out */
 };
 
 struct source_class {
@@ -110,7 +111,8 @@ post_state(struct source *source, const struct client_status *status)
 	    gst_message_new_element(GST_OBJECT(source),
 		gst_structure_new(SOURCE_STATE_MESSAGE, "state", G_TYPE_STRING,
 		    state_names[status->state], "reason", G_TYPE_STRING,
-		    status->failure.sentence, NULL)));
+		    status->failure.sentence, SOURCE_FAILURE_FIELD, G_TYPE_INT,
+		    (int)status->failure.kind, NULL)));
 }
 
 static void
@@ -162,7 +164,7 @@ source_start(GstBaseSrc *base)
 	};
 	struct client *client;
 
-	source->told_title = false;
+	source->told_title = source->has_begun = false;
 	source->told_state = CLIENT_CONNECTING;
 	source->told_percent = 100;
 	g_mutex_lock(&source->telling);
@@ -266,10 +268,11 @@ fail(struct source *source)
 	details = gst_structure_new("details", SOURCE_FAILURE_FIELD, G_TYPE_INT,
 	    (int)status.failure.kind, NULL);
 	gst_element_message_full_with_details(GST_ELEMENT(source),
-	    GST_MESSAGE_ERROR, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED,
+	    source->has_begun ? GST_MESSAGE_WARNING : GST_MESSAGE_ERROR,
+	    GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED,
 	    g_strdup(status.failure.sentence), NULL, __FILE__, __func__,
 	    __LINE__, details);
-	return GST_FLOW_ERROR;
+	return source->has_begun ? GST_FLOW_EOS : GST_FLOW_ERROR;
 }
 
 static GstBuffer *
@@ -302,6 +305,7 @@ source_create(GstPushSrc *push, GstBuffer **out)
 		*out = buffer_of_prologue(client_prologue(source->client));
 		return GST_FLOW_OK;
 	case CLIENT_PACKET:
+		source->has_begun = true;
 		*out = buffer_of_packet(packet);
 		return GST_FLOW_OK;
 	case CLIENT_END:

@@ -7,12 +7,13 @@
  * vodplay it is the first choice for rtsp:// and its like.
  *
  * It tells the application with element messages of its own:
- *   vodsrc-state   state (string: connecting, streaming, reconnecting),
- *                  reason (string: a sentence or "")
+ *   vodsrc-state   state (string: connecting, streaming, reconnecting, failed),
+ *                  reason (string: a sentence or ""), failure (int, failure.h)
  *   vodsrc-title   the description of the title came
- * and with BUFFERING as any network source does.  Its errors carry a sentence
- * for the viewer as message, and the kind of failure (failure.h) in a field of
- * the message's details.
+ * and with BUFFERING as any network source does.  A title that does not begin
+ * ends in an error, with a sentence for the viewer as message and the kind of
+ * failure in a field of its details.  One that breaks off ends as at its end,
+ * behind what was received, with a warning that says why.
  */
 #ifndef PLAYER_SOURCE_H
 #define PLAYER_SOURCE_H

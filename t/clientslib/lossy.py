@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 lossy - stands between a client and the server, passes RTSP on with the ports
-exchanged, and RTP and RTCP but for one RTP packet in so many.
+exchanged, and RTP and RTCP but for one RTP packet in so many; and another one
+in so many comes behind the next.
 """
 
 import re
@@ -37,9 +38,11 @@ def udp_pair():
 class Lossy:
     """For one client that names one pair of ports for media."""
 
-    def __init__(self, server_port, lose_each):
+    def __init__(self, server_port, lose_each, swap_each=0):
         self.server = (HOST, server_port)
         self.lose_each, self.passed, self.lost = lose_each, 0, 0
+        self.swap_each, self.swapped, self.held = swap_each, 0, None
+        self.to_server = None
         self.media = udp_pair()
         self.client_ports, self.server_ports = None, None
         self.listener = socket.create_server((HOST, 0))
@@ -47,6 +50,10 @@ class Lossy:
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
+
+    def source_port(self):
+        """That the server sees."""
+        return self.to_server.getsockname()[1] if self.to_server else 0
 
     def close(self):
         self.stop.set()
@@ -57,7 +64,7 @@ class Lossy:
     def run(self):
         self.listener.settimeout(10)
         client = self.listener.accept()[0]
-        server = socket.create_connection(self.server)
+        server = self.to_server = socket.create_connection(self.server)
         selector = selectors.DefaultSelector()
         for one in (client, server, *self.media):
             selector.register(one, selectors.EVENT_READ)
@@ -109,4 +116,12 @@ class Lossy:
             if self.passed % self.lose_each == 0:
                 self.lost += 1
                 return
+            if self.swap_each and self.passed % self.swap_each == 1:
+                self.held, data = data, self.held
+                self.swapped += 1
+                if data is None:
+                    return
         self.media[at].sendto(data, (HOST, self.client_ports[at]))
+        if at == 0 and self.held is not None:
+            self.media[0].sendto(self.held, (HOST, self.client_ports[0]))
+            self.held = None

@@ -1,0 +1,429 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+player - plays titles with vodplay: what it decodes over the network must be
+what it, and ffmpeg, decode from disk, frame for frame, whatever happens
+meanwhile.
+
+usage: player.py [--few] [-v] [NAME...]
+
+Of each file in media/ and in the folder that VODD_TEST_MEDIA names: over UDP
+and TCP, from the start and after a seek.  And with one of them: loss and
+another order, killed workers, a server that is gone, and one that comes back.
+--few: the samples only.  NAME: these files only.
+
+Exit status: 0 passed, 1 failed, 77 something is missing.
+"""
+
+import argparse
+import concurrent.futures
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from clientslib import lossy  # noqa: E402
+from clientslib.title import Title  # noqa: E402
+from playerlib import disk, vodplay  # noqa: E402
+from playerlib.vodplay import Failed, Play  # noqa: E402
+from vtlib.net import patience  # noqa: E402
+from vtlib.server import Server, Trouble, program  # noqa: E402
+
+AT_ONCE = 16
+SECONDS = 6.0
+SECONDS_FEW = 3.0
+# Decoded differently each time, from disk too (t/clients.py).
+DIFFERS = {"seattle.wmv"}
+PROTECTED = {"drm-truncated.wmv"}
+SAMPLE = "sample.wmv"
+
+
+class Run:
+    def __init__(self, options):
+        self.options = options
+        self.seconds = SECONDS_FEW if options.few else SECONDS
+        self.folder = tempfile.mkdtemp(prefix="player-")
+        os.chmod(self.folder, 0o755)
+        self.served = os.path.join(self.folder, "served")
+        os.mkdir(self.served)
+        os.chmod(self.served, 0o755)
+        self.lock = threading.Lock()
+        self.begun = time.monotonic()
+        self.passed, self.failures, self.number = 0, [], 0
+        self.servers = []
+        self.from_disk = {}
+
+    # -- telling --
+
+    def say(self, text):
+        with self.lock:
+            print("%6.1f  %s" % (time.monotonic() - self.begun, text),
+                  flush=True)
+
+    def one(self, what, play):
+        try:
+            problem = play()
+        except (Failed, Trouble, OSError) as failed:
+            problem = str(failed) or repr(failed)
+        except Exception as broken:
+            problem = "the test itself: %r" % broken
+        with self.lock:
+            if problem is None:
+                self.passed += 1
+            else:
+                self.failures.append("%s: %s" % (what, problem))
+        if problem is not None or self.options.verbose:
+            self.say("%s: %s" % (what, problem or "right"))
+
+    def path(self):
+        with self.lock:
+            self.number += 1
+            return os.path.join(self.folder, "hashes-%d" % self.number)
+
+    # -- servers and titles --
+
+    def server(self, name, **settings):
+        server = Server(name, self.folder, lambda text: None)
+        server.media = self.served
+        server.workers = 2
+        server.settings = list(settings.items())
+        self.servers.append(server)
+        server.start()
+        return server
+
+    def copy(self):
+        sources = [os.path.join(os.environ.get(
+            "srcdir", os.path.dirname(os.path.dirname(
+                os.path.abspath(__file__)))), "media")]
+        if os.environ.get("VODD_TEST_MEDIA") and not self.options.few:
+            sources.append(os.environ["VODD_TEST_MEDIA"])
+        for source in sources:
+            for name in sorted(os.listdir(source)):
+                if not os.path.isfile(os.path.join(source, name)) or (
+                        self.options.names and
+                        name not in self.options.names + [SAMPLE]):
+                    continue
+                path = os.path.join(self.served, name)
+                shutil.copyfile(os.path.join(source, name), path)
+                os.chmod(path, 0o644)
+                yield path
+
+    def look(self, pool):
+        titles = [title for title in pool.map(
+            lambda path: Title(path, "/" + os.path.basename(path)),
+            list(self.copy())) if title.kinds]
+        for title in titles:
+            title.read(self.folder)
+        return titles
+
+    # -- one title --
+
+    def decode(self, path, *options, bound=60):
+        return Play(path, *options, hashes=self.path()).played(bound).hashes()
+
+    def disk(self, path, *options):
+        """What vodplay decodes from there; once."""
+        with self.lock:
+            lock, found = self.from_disk.setdefault(
+                path, (threading.Lock(), []))
+        with lock:
+            if not found:
+                found.append(self.decode(path, *options))
+        return found[0]
+
+    def sample(self):
+        """All of it."""
+        return self.disk(os.path.join(self.served, SAMPLE))
+
+    def limit(self):
+        return ["--duration", "%g" % self.seconds]
+
+    def from_start(self, title, url):
+        play = Play(url + title.url, *self.limit(), hashes=self.path())
+        if title.name in PROTECTED:
+            if play.wait(20) == 1 and "protected" in play.told():
+                return None
+            return play.told()
+        play.played(self.seconds + 40)
+        if play.statistics()["lost"] or play.statistics()["damaged"]:
+            return "lost %(lost)d, damaged %(damaged)d" % play.statistics()
+        if title.name in DIFFERS:
+            return None
+        got = play.hashes()
+        problem = disk.difference(
+            title.whole, title.kinds, got, self.seconds)
+        if problem is None and title.kinds.count("video") <= 1:
+            whole = title.name == SAMPLE
+            problem = vodplay.difference(
+                self.sample() if whole else
+                self.disk(title.whole, *self.limit()), got, False)
+        return problem
+
+    def after_seek(self, title, url):
+        at = title.position
+        play = Play(url + title.url, "--seek", "%g" % at, *self.limit(),
+                    hashes=self.path())
+        got = play.played(self.seconds + 40).hashes()
+        first = min([frames[0].ms for frames in got.frames if frames],
+                    default=None)
+        if first is None:
+            return "nothing is shown"
+        if first > at * 1000 + 100:
+            return "begins at %d ms, not before %g s" % (first, at)
+        if not lasts(got.frames[1], min(self.seconds, title.end - at) / 3):
+            return "sound has gaps, or ends early"
+        # Of sound no decoder gives the same once it was elsewhere.
+        return None if title.name in DIFFERS else disk.part_difference(
+            title.whole, title.kinds, got)
+
+    def plays_of(self, title):
+        url = self.servers[0].url()
+        for name, scheme in (("UDP", "rtspu"), ("TCP", "rtspt")):
+            yield "%s over %s" % (title.name, name), (
+                lambda there=scheme + url[4:]: self.from_start(title, there))
+            if title.name not in PROTECTED and (
+                    not self.options.few or title.name == SAMPLE):
+                yield "%s over %s, seek to %g s" % (
+                    title.name, name, title.position), (
+                    lambda there=scheme + url[4:]:
+                    self.after_seek(title, there))
+
+    # -- what happens meanwhile --
+
+    def loss(self):
+        """One packet in fifty is lost, one in forty comes late."""
+        server = self.servers[0]
+        between = lossy.Lossy(server.ports[0], 50, 40)
+        told = [0]
+
+        def watch():
+            while not between.stop.wait(0.1):
+                told[0] = max([told[0]] + [
+                    one["packets_lost"] for one in server.stat(
+                        ["--sessions"])["session_list"]
+                    if one["peer"].endswith(":%d" % between.source_port())])
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            play = Play("rtspu://127.0.0.1:%d/%s" % (between.port, SAMPLE),
+                        "--duration", "8", hashes=self.path())
+            play.played(40)
+        finally:
+            between.stop.set()
+            watcher.join()
+            between.close()
+        counts = play.statistics()
+        if between.lost < 5 or between.swapped < 5:
+            return "the relay lost %d, swapped %d" % (
+                between.lost, between.swapped)
+        # The last ones may be on their way.
+        if not between.lost - 2 <= counts["lost"] <= between.lost:
+            return "%d lost, it says %d" % (between.lost, counts["lost"])
+        if not between.swapped - 2 <= counts["reordered"] <= between.swapped:
+            return "%d late, it says %d" % (
+                between.swapped, counts["reordered"])
+        if counts["recovered"] != counts["reordered"]:
+            return "%(recovered)d of %(reordered)d recovered" % counts
+        if not counts["lost"] / 3 <= told[0] <= between.lost + 1:
+            return "%d lost, the server was told %d" % (
+                between.lost, told[0])
+        wanted = {frame.hash for frame in self.sample().frames[0]}
+        good = sum(frame.hash in wanted for frame in play.hashes().frames[0])
+        if good < 20:
+            return "%d good pictures" % good
+        return None
+
+    def whole_sample(self, server, scheme, meanwhile, *options):
+        """All of the sample is right, while MEANWHILE(play) happens."""
+        play = Play(scheme + server.url()[4:] + "/" + SAMPLE, *options,
+                    hashes=self.path())
+        try:
+            play.until_position(3000)
+            meanwhile(play)
+        except (Failed, Trouble):
+            play.process.kill()
+            play.wait(5)
+            raise
+        play.played(60)
+        problem = vodplay.difference(self.sample(), play.hashes(), True)
+        counts = play.statistics()
+        self.say("sample over %s: network gap %d ms, viewer gap %d ms, %d "
+                 "reconnects" % (counts["transport"],
+                                 counts["network_gap_ms"],
+                                 counts["viewer_gap_ms"],
+                                 counts["reconnects"]))
+        return problem, counts
+
+    def killed_workers(self, scheme):
+        server = self.server("kill-" + scheme)
+
+        def kill(play):
+            for _ in range(3):
+                server.kill(server.worker_pids(), "KILL")
+                time.sleep(1.5)
+        problem, counts = self.whole_sample(server, scheme, kill)
+        server.stop()
+        return problem
+
+    def comes_back(self, scheme, away):
+        """All its processes are killed; after AWAY it is started again."""
+        server = self.server("back-%s-%g" % (scheme, away))
+
+        def kill(play):
+            kill_all(server)
+            time.sleep(away)
+            server.start()
+        problem, counts = self.whole_sample(server, scheme, kill)
+        server.stop()
+        if problem is None and counts["reconnects"] == 0:
+            problem = "it did not reconnect"
+        if problem is None and counts["viewer_gap_ms"] > 3000 * patience():
+            problem = "stood still for %d ms" % counts["viewer_gap_ms"]
+        return problem
+
+    def gone(self):
+        """For good: what is buffered is played, then it says so."""
+        server = self.server("gone")
+        play = Play(server.url() + "/" + SAMPLE, "--give-up", "3")
+        play.until_position(3000)
+        kill_all(server)
+        status = play.wait(20)
+        last = [event for event in play.events if event["event"] == "state"]
+        if status != 3 or last[-1]["state"] != "failed" or (
+                not last[-1]["reason"]):
+            return "exit %d, %s" % (status, play.told())
+        if "reconnecting" not in play.states():
+            return "it did not try again: %s" % play.told()
+        if play.statistics()["position_ms"] < 5000:
+            return "it did not play what it had"
+        return None
+
+    def long_sleep(self):
+        """The player stands still for longer than the session may."""
+        server = self.server("sleep", session_timeout="5 s",
+                             write_timeout="2 s")
+
+        def sleep(play):
+            play.process.send_signal(signal.SIGSTOP)
+            end = time.monotonic() + 20 * patience()
+            while server.stat([])["sessions"] != 0:
+                if time.monotonic() > end:
+                    raise Failed("the session does not end")
+                time.sleep(0.1)
+            play.process.send_signal(signal.SIGCONT)
+        problem, counts = self.whole_sample(server, "rtspu", sleep)
+        server.stop()
+        if problem is None and counts["reconnects"] == 0:
+            problem = "it did not reconnect"
+        return problem
+
+    def tcp_by_itself(self):
+        """A server without UDP is asked for TCP."""
+        server = self.server("tcp", udp="false")
+        play = Play(server.url() + "/" + SAMPLE, "--duration", "1")
+        play.played(20)
+        server.stop()
+        if play.statistics()["transport"] != "TCP":
+            return "over " + play.statistics()["transport"]
+        return None
+
+    def exits(self):
+        server = self.servers[0].url()
+        for words, status in (((server + "/none.wmv",), 1),
+                              (("rtsp://127.0.0.1:1/x",), 1),
+                              (("nothing://at/all",), 1),
+                              (("/no/such/file.wmv",), 1)):
+            play = Play(*words)
+            if play.wait(15) != status or not play.events[-2]["reason"]:
+                return "%s: %s" % (words, play.told())
+            if play.states().count("failed") != 1:
+                return "%s: %s" % (words, play.told())
+        return None
+
+    def meanwhile(self):
+        yield "loss", self.loss
+        yield "ends that are told", self.exits
+        yield "UDP is refused", self.tcp_by_itself
+        yield "server gone", self.gone
+        yield "server comes back, TCP", lambda: self.comes_back("rtspt", 0.5)
+        yield "workers killed, UDP", lambda: self.killed_workers("rtspu")
+        yield "player sleeps", self.long_sleep
+        if not self.options.few:
+            yield "server comes back, UDP", (
+                lambda: self.comes_back("rtspu", 2))
+            yield "workers killed, TCP", lambda: self.killed_workers("rtspt")
+
+    def perform(self):
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            titles = self.look(pool)
+            self.server("vodd")
+            jobs = list(self.meanwhile())
+            # What takes longest begins first.
+            titles.sort(key=lambda title: -title.end)
+            for title in titles:
+                if not self.options.names or (
+                        title.name in self.options.names):
+                    jobs += self.plays_of(title)
+            for job in [pool.submit(self.one, *job) for job in jobs]:
+                job.result()
+        self.say("%d titles, %d plays" % (len(titles), len(jobs)))
+        self.servers[0].stop()
+
+
+def lasts(frames, seconds):
+    """In order, without a hole, and so long; or there is none."""
+    steps = [b.ms - a.ms for a, b in zip(frames, frames[1:])]
+    return not frames or not steps or min(steps) >= 0 and (
+        max(steps) <= 1500 and frames[-1].ms - frames[0].ms >= seconds * 1000)
+
+
+def kill_all(server):
+    """The node is dead: nobody hands anything over."""
+    pids = server.worker_pids() + [server.process.pid]
+    for pid in reversed(pids):
+        os.kill(pid, signal.SIGSTOP)
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    server.process.wait()
+    server.process = None
+    server.pids = []
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--few", action="store_true")
+    parser.add_argument("-v", "--verbose", action="store_true")
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    if program("vodplay") is None:
+        print("skipped: vodplay is not built")
+        return 77
+    for name in ("ffmpeg", "ffprobe"):
+        if shutil.which(name) is None:
+            print("skipped: %s is missing" % name)
+            return 77
+    os.umask(0o022)
+    run = Run(options)
+    try:
+        run.perform()
+    finally:
+        for server in run.servers:
+            server.end()
+        shutil.rmtree(run.folder)
+    if run.failures:
+        print("\n%d FAILED, %d passed:" % (len(run.failures), run.passed))
+        for line in sorted(run.failures):
+            print("  " + line)
+        return 1
+    print("ok: %d passed" % run.passed)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
