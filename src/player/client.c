@@ -94,6 +94,8 @@ client_set_state(struct client *client, enum client_state state)
 	changed = client->status.state != state;
 	client->status.state = state;
 	client->status.failure = client->failure;
+	if (state == CLIENT_FAILED) /* what is there is all there will be */
+		client->queue.is_buffering = false;
 	pthread_cond_broadcast(&client->filled);
 	pthread_mutex_unlock(&client->mutex);
 	if (changed)
@@ -289,6 +291,7 @@ on_packet(void *context, const uint8_t *packet, const struct asf_packet *parsed)
 	struct client *client = context;
 	uint64_t value = hash(packet, client->prologue.header.packet_bytes);
 
+	client->had_data = true;
 	if (client->is_skipping) {
 		if (is_known(client, parsed->send_ms, value))
 			return;
@@ -328,7 +331,6 @@ client_arrived(struct client *client, uint64_t now_us, size_t bytes)
 		pthread_mutex_unlock(&client->mutex);
 	}
 	client->last_data_us = now_us;
-	client->had_data = true;
 	client->rate_bytes += bytes;
 }
 

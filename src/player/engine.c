@@ -18,6 +18,7 @@
 #define DEFAULT_LATENCY_MS 200
 #define DEFAULT_GIVE_UP_MS 30000
 #define LOOK_MS 100
+#define BEGIN_US (9 * US_PER_SECOND)
 
 /* Bits of playbin's flags (GstPlayFlags is not in its headers). */
 enum play_flag {
@@ -61,6 +62,7 @@ struct engine {
 	uint64_t seek_us, next_seek_us;
 	uint64_t start_us; /* to go to when it has prerolled */
 	uint64_t last_us; /* where it ended */
+	uint64_t begun_us; /* when, on the clock */
 	struct failure breaking; /* it ends behind what is buffered */
 	double volume;
 	bool is_muted;
@@ -506,21 +508,44 @@ on_source_setup(GstElement *playbin, GstElement *source, gpointer context)
 		source_choose(source, &engine->chosen);
 }
 
-/* Script commands that are due. */
-static gboolean
-on_look(gpointer context)
+/*
+ * Enough came for seconds of this title, and nothing can be made of it: what
+ * comes is not what was described.
+ */
+static void
+watch_beginning(struct engine *engine)
 {
-	struct engine *engine = context;
+	uint64_t since_us = now_us() - engine->begun_us, wanted_bps = 0;
+	struct engine_track tracks[ENGINE_TRACKS_MAX];
+	struct client_status status;
+	size_t count;
+
+	if (engine->has_prerolled || is_over(engine) ||
+	    engine->source == NULL || since_us < BEGIN_US ||
+	    !source_status(engine->source, &status))
+		return;
+	count = engine_tracks(engine, tracks);
+	for (size_t i = 0; i < count; i++)
+		if (tracks[i].chosen)
+			wanted_bps += tracks[i].bit_rate_bps;
+	if (status.bytes * 8 * US_PER_SECOND >= wanted_bps * BEGIN_US / 2)
+		fail(engine, ENGINE_CANNOT_PLAY,
+		    "What the server sends cannot be decoded.");
+}
+
+static void
+tell_script(struct engine *engine)
+{
 	const struct prologue *prologue;
 	const struct script *script;
 	uint32_t now_ms;
 
 	if (engine->state != ENGINE_PLAYING || engine->source == NULL ||
 	    engine->events.script == NULL)
-		return G_SOURCE_CONTINUE;
+		return;
 	prologue = source_prologue(engine->source);
 	if (prologue == NULL)
-		return G_SOURCE_CONTINUE;
+		return;
 	script = &prologue->script;
 	now_ms = (uint32_t)(engine_position_us(engine) / US_PER_MS);
 	for (unsigned i = script_find(script, engine->script_ms);
@@ -529,6 +554,13 @@ on_look(gpointer context)
 		    script->texts + script->commands[i].type,
 		    script->texts + script->commands[i].text);
 	engine->script_ms = MAX_OF(engine->script_ms, now_ms + 1);
+}
+
+static gboolean
+on_look(gpointer context)
+{
+	watch_beginning(context);
+	tell_script(context);
 	return G_SOURCE_CONTINUE;
 }
 
@@ -688,6 +720,7 @@ begin(struct engine *engine, uint64_t position_us)
 
 	rest(engine);
 	engine->start_us = position_us;
+	engine->begun_us = now_us();
 	enter(engine, ENGINE_CONNECTING, ENGINE_NO_FAILURE, "");
 	if (!gst_uri_is_valid(uri)) {
 		fail(engine, ENGINE_BAD_URL,

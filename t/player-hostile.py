@@ -1,0 +1,499 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+player-hostile - servers that do wrong: vodplay plays what is right of it, or
+ends with one sentence within ten seconds, and never crashes.
+
+usage: player-hostile.py [-v] [CASE...]
+
+Exit status: 0 passed, 1 failed, 77 vodplay is not built.
+"""
+
+import argparse
+import concurrent.futures
+import os
+import random
+import struct
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from playerlib.hostile import SESSION, SSRC, Server, Title, frame  # noqa: E402
+from playerlib.vodplay import Failed, Play  # noqa: E402
+from vtlib.net import patience  # noqa: E402
+from vtlib.server import program  # noqa: E402
+
+AT_ONCE = 8
+BOUND = 10
+
+PLAYS, FAILS, EITHER = "plays", "fails", "either"
+cases = []
+
+
+def case(outcome, *arguments, scheme="rtspt"):
+    """A class as one case, or one for each tuple of ARGUMENTS."""
+    def add(one):
+        for words in arguments or ((),):
+            name = one.__name__ + "".join(" %s" % (word,) for word in words)
+            cases.append((name, one, words, outcome, scheme))
+        return one
+    return add
+
+
+class Spoiled(Server):
+    def __init__(self, title, *words):
+        self.words = words
+        super().__init__(title)
+
+
+@case(PLAYS)
+class all_is_right(Spoiled):
+    pass
+
+
+# -- descriptions --
+
+@case(FAILS)
+class sdp_of_a_megabyte(Spoiled):
+    def sdp(self):
+        return self.title.sdp() + b"a=x:" + b"y" * (1 << 20) + b"\r\n"
+
+
+@case(PLAYS)
+class sdp_of_a_quarter_megabyte(Spoiled):
+    def sdp(self):
+        return self.title.sdp() + b"a=x:" + b"y" * (1 << 18) + b"\r\n"
+
+
+@case(EITHER)
+class sdp_with_a_thousand_streams(Spoiled):
+    def sdp(self):
+        return self.title.sdp() + b"".join(
+            b"m=video 0 RTP/AVP 96\r\na=rtpmap:96 x-asf-pf/1000\r\n"
+            b"a=control:stream=%d\r\na=stream:%d\r\n" % (n, n % 127 + 1)
+            for n in range(1000))
+
+
+@case(PLAYS)
+class sdp_with_a_thousand_other_lines(Spoiled):
+    def sdp(self):
+        return self.title.sdp() + b"m=application 0 RTP/AVP 96\r\n" * 1000
+
+
+@case(FAILS)
+class sdp_of_broken_base64(Spoiled):
+    def sdp(self):
+        return self.title.sdp().replace(b"base64,MCay", b"base64,M*ay")
+
+
+@case(FAILS)
+class sdp_without_a_header(Spoiled):
+    def sdp(self):
+        return b"\r\n".join(line for line in self.title.sdp().split(b"\r\n")
+                            if b"pgmpu" not in line)
+
+
+@case(FAILS, (b"",), (b"v=0\r\n",), (b"\0" * 5000,), (b"v=0\r\n" * 9999,))
+class sdp_that_is_none(Spoiled):
+    def sdp(self):
+        return self.words[0]
+
+
+def patched(header, at, data):
+    return header[:at] + data + header[at + len(data):]
+
+
+@case(FAILS, (0,), (29,), (1 << 32,), (1 << 63,), ((1 << 64) - 1,))
+class header_whose_size_lies(Spoiled):
+    def sdp(self):
+        return self.title.sdp(patched(
+            self.title.header, 16, struct.pack("<Q", self.words[0])))
+
+
+@case(EITHER, *((at, size) for at in (0, 1, 2, 3) for size in (
+    0, 1, 23, 24, 25, 1 << 16, 1 << 32, 1 << 63, (1 << 64) - 1)))
+class object_whose_size_lies(Spoiled):
+    """ASF-1, ASF-4."""
+
+    def sdp(self):
+        number, size = self.words
+        at = 30
+        for _ in range(number):
+            at += struct.unpack_from("<Q", self.title.header, at + 16)[0]
+        return self.title.sdp(patched(
+            self.title.header, at + 16, struct.pack("<Q", size)))
+
+
+@case(FAILS, (0, 0), (1, 1), (31, 31), (65537, 65537), (100, 1444),
+      (0xffffffff, 0xffffffff))
+class packet_sizes(Spoiled):
+    """ASF-3."""
+
+    def sdp(self):
+        at = self.title.header.find(bytes.fromhex(
+            "a1dcab8c47a9cf118ee400c00c205365"))
+        return self.title.sdp(patched(
+            self.title.header, at + 92, struct.pack("<II", *self.words)))
+
+
+@case(EITHER, *((seed,) for seed in range(12)))
+class header_with_noise(Spoiled):
+    def sdp(self):
+        noise = random.Random(self.words[0])
+        header = bytearray(self.title.header)
+        for _ in range(12):
+            header[noise.randrange(30, len(header) - 50)] = (
+                noise.randrange(256))
+        return self.title.sdp(bytes(header))
+
+
+# -- answers --
+
+@case(PLAYS)
+class answers_without_a_number(Spoiled):
+    def reply(self, one, cseq, headers=(), body=b"", status="200 OK"):
+        super().reply(one, None, headers, body, status)
+
+
+@case(FAILS)
+class answers_with_another_number(Spoiled):
+    def reply(self, one, cseq, headers=(), body=b"", status="200 OK"):
+        super().reply(one, "4711", headers, body, status)
+
+
+@case(FAILS)
+class answer_of_64_kib(Spoiled):
+    def on_describe(self, one, cseq, head):
+        self.reply(one, cseq, ["X-%d: %s" % (n, "x" * 1000)
+                               for n in range(64)], self.sdp())
+
+
+@case(FAILS, (1,), (20,), (200,), (700,), (2000,))
+class answer_that_is_cut(Spoiled):
+    def on_describe(self, one, cseq, head):
+        keep = one.sendall
+
+        class Cut:
+            def sendall(self, data):
+                keep(data[:cut])
+        cut = self.words[0]
+        super().on_describe(Cut(), cseq, head)
+        one.close()
+
+
+@case(FAILS)
+class answer_that_is_not_RTSP(Spoiled):
+    def on_describe(self, one, cseq, head):
+        one.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + bytes(range(256)) * 9)
+
+
+@case(FAILS, ("404 Not Found",), ("401 Unauthorized",), ("453 Full",),
+      ("503 Full",), ("500 x\x1b[31m",), ("600 No",), ("299 What",))
+class refusals(Spoiled):
+    def on_describe(self, one, cseq, head):
+        self.reply(one, cseq, status=self.words[0])
+
+
+@case(FAILS)
+class redirects_without_end(Spoiled):
+    def on_describe(self, one, cseq, head):
+        self.reply(one, cseq, ["Location: " + self.url("rtsp")],
+                   status="302 Moved")
+
+
+@case(FAILS, ("",), ("http://127.0.0.1/",), ("x" * 3000,))
+class redirects_to_nowhere(Spoiled):
+    def on_describe(self, one, cseq, head):
+        self.reply(one, cseq, ["Location: " + self.words[0]],
+                   status="302 Moved")
+
+
+@case(FAILS)
+class silence(Spoiled):
+    def converse(self, one):
+        self.pause(60)
+
+
+@case(FAILS)
+class a_byte_a_second(Spoiled):
+    def on_describe(self, one, cseq, head):
+        for byte in b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n" * 99:
+            one.sendall(bytes([byte]))
+            self.pause(1)
+
+
+@case(FAILS)
+class length_without_end(Spoiled):
+    def on_describe(self, one, cseq, head):
+        self.reply(one, cseq, ["Content-Length: 99999999999999999999"])
+
+
+# -- sessions and media --
+
+@case(FAILS)
+class session_that_changes(Spoiled):
+    def on_setup(self, one, cseq, head):
+        self.number = getattr(self, "number", 0) + 1
+        super().on_setup(one, cseq, head)
+
+    def session(self):
+        return "Session: %s%d" % (SESSION, getattr(self, "number", 0))
+
+
+@case(FAILS)
+class session_that_changes_at_play(Spoiled):
+    def on_play(self, one, cseq, head):
+        self.reply(one, cseq, ["Session: 123456789", "Range: npt=0-"])
+        self.media(one)
+
+
+@case(FAILS, scheme="rtsp")
+class nothing_over_udp_or_tcp(Spoiled):
+    def media(self, one):
+        pass
+
+
+@case(PLAYS, scheme="rtsp")
+class nothing_over_udp(Spoiled):
+    def on_setup(self, one, cseq, head):
+        self.over_udp = b"RTP/AVP/UDP" in head
+        super().on_setup(one, cseq, head)
+
+    def media(self, one):
+        if not self.over_udp:
+            super().media(one)
+
+
+@case(PLAYS)
+class source_that_changes(Spoiled):
+    def media(self, one):
+        for number, packet in enumerate(self.title.packets):
+            one.sendall(self.rtp(packet, ssrc=SSRC + (number > 300)))
+        self.bye(one, SSRC + 1)
+
+
+@case(EITHER, (0,), (3,), (0xffff,))
+class frame_whose_length_lies(Spoiled):
+    def media(self, one):
+        for number, packet in enumerate(self.title.packets):
+            data = self.rtp(packet)
+            if number == 200:
+                data = data[:2] + struct.pack("!H", self.words[0]) + data[4:]
+            one.sendall(data)
+        self.bye(one)
+
+
+@case(PLAYS)
+class frames_of_other_channels(Spoiled):
+    def media(self, one):
+        for packet in self.title.packets:
+            one.sendall(frame(7, os.urandom(100)) + self.rtp(packet) +
+                        frame(0, b"") + frame(0, b"\x80") +
+                        frame(1, os.urandom(30)))
+        self.bye(one)
+
+
+def payloads(packet):
+    """ASF-6: headers that lie about what follows."""
+    half = len(packet) // 2
+    yield struct.pack("!I", 0x40ffffff) + packet
+    yield struct.pack("!I", 0x40000000) + packet
+    yield struct.pack("!I", 0x40000005) + packet
+    yield struct.pack("!I", 0x00ffffff) + packet
+    yield struct.pack("!I", half) + packet[half:]
+    yield struct.pack("!I", 0) + packet[:half]
+    yield struct.pack("!I", 0xff000000)
+    yield b"\x40\0"
+    yield b""
+    yield struct.pack("!I", 0x40000000 | 4 + half) + packet[:half]
+
+
+@case(PLAYS)
+class payload_headers_that_lie(Spoiled):
+    def media(self, one):
+        for number, packet in enumerate(self.title.packets):
+            lies = list(payloads(packet))
+            if number % 10 == 5:
+                lie = lies[number // 10 % len(lies)]
+                one.sendall(self.rtp(packet, payload=lie))
+            one.sendall(self.rtp(packet))
+        self.bye(one)
+
+
+@case(EITHER)
+class fragments_that_never_end(Spoiled):
+    def media(self, one):
+        packet = self.title.packets[0]
+        for number in range(20000):
+            one.sendall(self.rtp(packet, marker=False, payload=struct.pack(
+                "!I", number * 100 & 0xffffff) + packet[:100]))
+
+
+@case(PLAYS)
+class twice_and_in_disorder(Spoiled):
+    def media(self, one):
+        """Over TCP nothing waits for what is late: it is lost."""
+        frames = [self.rtp(packet) for packet in self.title.packets]
+        for number in range(0, len(frames) - 1, 50):
+            frames[number], frames[number + 1] = (
+                frames[number + 1], frames[number])
+        for data in frames:
+            one.sendall(data * 2)
+        self.bye(one)
+
+
+@case(EITHER, *((seed,) for seed in range(12)))
+class packets_with_noise(Spoiled):
+    """ASF-7, ASF-8."""
+
+    def media(self, one):
+        noise = random.Random(self.words[0])
+        for packet in self.title.packets:
+            packet = bytearray(packet)
+            if noise.randrange(3) == 0:
+                for _ in range(4):
+                    packet[noise.randrange(64)] = noise.randrange(256)
+            try:
+                one.sendall(self.rtp(bytes(packet)))
+            except (struct.error, IndexError):
+                pass
+        self.bye(one)
+
+
+@case(EITHER, (0,), (0xffffffff,), (0x7fffffff,))
+class send_times(Spoiled):
+    """ASF-7."""
+
+    def media(self, one):
+        for number, packet in enumerate(self.title.packets):
+            at = 3 + 2 + sum((0, 1, 2, 4)[packet[3] >> shift & 3]
+                             for shift in (5, 1, 3))
+            time_ms = self.words[0] if number % 2 else 0xffffffff - number
+            one.sendall(self.rtp(patched(
+                packet, at, struct.pack("<I", time_ms))))
+        self.bye(one)
+
+
+@case(EITHER, *((bits,) for bits in range(0, 128, 3)))
+class length_types(Spoiled):
+    """ASF-8."""
+
+    def media(self, one):
+        for number, packet in enumerate(self.title.packets[:400]):
+            if number > 20:
+                packet = patched(packet, 3, bytes([self.words[0]]))
+            try:
+                one.sendall(self.rtp(packet))
+            except (struct.error, IndexError):
+                pass
+        self.bye(one)
+
+
+@case(FAILS)
+class only_damaged_packets(Spoiled):
+    def media(self, one):
+        for packet in self.title.packets:
+            one.sendall(self.rtp(b"\xff" * len(packet)))
+        self.bye(one)
+
+
+@case(FAILS)
+class the_end_at_once(Spoiled):
+    def media(self, one):
+        self.bye(one)
+
+
+@case(EITHER)
+class requests_to_the_client(Spoiled):
+    def media(self, one):
+        for number, packet in enumerate(self.title.packets):
+            one.sendall(self.rtp(packet))
+            if number % 20 == 0:
+                one.sendall(b"SET_PARAMETER rtsp://x/ RTSP/1.0\r\nCSeq: 9\r\n"
+                            b"Content-Length: 3\r\n\r\nabc"
+                            b"ANNOUNCE rtsp://x/ RTSP/1.0\r\nCSeq: 10\r\n\r\n")
+        self.bye(one)
+
+
+@case(FAILS)
+class garbage_in_between(Spoiled):
+    def media(self, one):
+        for packet in self.title.packets[:60]:
+            one.sendall(self.rtp(packet))
+        one.sendall(os.urandom(1).replace(b"$", b"x") + b"\xff" * 70000)
+        self.pause(60)
+
+
+class Outcome(Exception):
+    pass
+
+
+def perform(title, name, kind, words, outcome, scheme):
+    """What is wrong, or None; and how long it took."""
+    server = kind(title, *words)
+    try:
+        play = Play(server.url(scheme), "--duration", "2", "--give-up", "4")
+        status = play.wait(BOUND + 8)
+        failed = [event for event in play.events
+                  if event.get("state") == "failed"]
+        if status == 0:
+            if outcome == FAILS:
+                return "it plays", play
+        elif status not in (1, 3):
+            return "exit %d" % status, play
+        elif outcome == PLAYS:
+            return "it does not play", play
+        elif len(failed) != 1 or not failed[0]["reason"].endswith("."):
+            return "no sentence", play
+        elif failed[0]["time_ms"] > BOUND * 1000 * patience():
+            return "only after %d ms" % failed[0]["time_ms"], play
+        return None, play
+    finally:
+        server.close()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-v", "--verbose", action="store_true")
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    if program("vodplay") is None:
+        print("skipped: vodplay is not built")
+        return 77
+    title = Title(os.path.join(os.environ.get(
+        "srcdir", os.path.dirname(os.path.dirname(
+            os.path.abspath(__file__)))), "media", "sample.wmv"))
+    title.packets = title.packets[:400]
+    failures, passed, begun = [], 0, time.monotonic()
+
+    def one(case_):
+        try:
+            problem, play = perform(title, *case_)
+            return case_[0], problem, play.told()
+        except Failed as failed:
+            return case_[0], str(failed), ""
+    chosen = [case_ for case_ in cases if not options.names or any(
+        word in case_[0] for word in options.names)]
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        for name, problem, told in pool.map(one, chosen):
+            if options.verbose or problem is not None:
+                print("%6.1f  %s: %s%s" % (
+                    time.monotonic() - begun, name[:60], problem or "right",
+                    ": " + told), flush=True)
+            if problem is None:
+                passed += 1
+            else:
+                failures.append("%s: %s" % (name[:60], problem))
+    if failures:
+        print("\n%d FAILED, %d passed:" % (len(failures), passed))
+        for line in failures:
+            print("  " + line)
+        return 1
+    print("ok: %d passed" % passed)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
