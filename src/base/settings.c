@@ -508,9 +508,10 @@ text_show(const char *text, char out[static SHOWN_MAX + 8])
 
 	out[at++] = '"';
 	for (size_t i = 0; i < MIN_OF(length, SHOWN_MAX); i++) {
-		bool control = (unsigned char)text[i] < ' ' || text[i] == 0x7f;
-
-		out[at++] = control ? '?' : text[i];
+		out[at] = text[i];
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			out[at] = '?';
+		at++;
 	}
 	strcpy(out + at, length > SHOWN_MAX ? "...\"" : "\"");
 }

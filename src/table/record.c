@@ -54,13 +54,20 @@ slot_at(const struct table *table, uint32_t lane, enum table_kind kind,
 					 geometry->slot_bytes[kind] * record);
 }
 
+/* Where the copy begins that VERSION names, of a record of so many words. */
+static size_t
+copy_at(uint32_t version, size_t words)
+{
+	return version % 2 * words;
+}
+
 /* VIEW into the copy that the version does not name; the version to name it. */
 static uint32_t
 slot_fill(struct table_slot *slot, const void *view, uint32_t words)
 {
 	uint32_t next =
 	    atomic_load_explicit(&slot->version, memory_order_relaxed) + 1;
-	_Atomic uint64_t *copy = slot->words + (next % 2) * words;
+	_Atomic uint64_t *copy = slot->words + copy_at(next, words);
 	const uint8_t *from = view;
 	uint64_t word;
 
@@ -94,7 +101,7 @@ slot_read(const struct table_slot *slot, void *view, uint32_t words)
 		uint32_t version =
 		    atomic_load_explicit(&slot->version, memory_order_acquire);
 		const _Atomic uint64_t *copy =
-		    slot->words + (version % 2) * words;
+		    slot->words + copy_at(version, words);
 
 		for (uint32_t i = 0; i < words; i++)
 			whole[i] = atomic_load_explicit(
@@ -116,7 +123,7 @@ slot_state(const struct table_slot *slot, uint32_t words)
 	uint32_t version =
 	    atomic_load_explicit(&slot->version, memory_order_acquire);
 	uint64_t word = atomic_load_explicit(
-	    &slot->words[(version % 2) * words], memory_order_relaxed);
+	    &slot->words[copy_at(version, words)], memory_order_relaxed);
 	uint32_t state;
 
 	memcpy(&state, &word, sizeof(state));
