@@ -108,10 +108,9 @@ START_TEST(a_timer_that_is_set_again_moves)
 
 	alarm_set(&alarm, now_us + 10 * US_PER_MS);
 	alarm_set(&alarm, now_us + 60 * US_PER_MS);
-	run_until(now_us + 30 * US_PER_MS);
-	ck_assert_uint_eq(alarm.calls, 0);
 	run_until(now_us + 80 * US_PER_MS);
 	ck_assert_uint_eq(alarm.calls, 1);
+	ck_assert_uint_ge(alarm.called_us, now_us + 60 * US_PER_MS);
 }
 END_TEST
 
