@@ -745,6 +745,8 @@ main(void)
 	tcase_add_test(rules, a_node_back_with_its_sessions_goes_on_from_there);
 	tcase_add_test(rules, a_cluster_without_viewers_starts_at_once);
 	suite_add_tcase(suite, rules);
+	/* Under sanitizers and load they take longer than the usual 4 s. */
+	tcase_set_timeout(rules, 60);
 	tcase_set_timeout(simulated, 60);
 	tcase_add_test(simulated, schedulers_are_the_kernels);
 	tcase_add_test(
