@@ -397,8 +397,14 @@ class Server:
         return self.spoken()
 
     def has_closed(self, pid):
-        """It was told to, and its last connection has ended."""
-        return re.search(r"worker has closed .*pid=%d\b" % pid, self.log())
+        """It was told to, and its last connection has ended.  The master
+        says so a little behind its end."""
+        end = time.monotonic() + 0.5 * patience()
+        while time.monotonic() < end:
+            if re.search(r"worker has closed .*pid=%d\b" % pid, self.log()):
+                return True
+            time.sleep(0.01)
+        return False
 
     def spoken(self):
         for line in self.log().splitlines():
