@@ -106,23 +106,17 @@ ready(void *context, uint32_t events)
 static void
 agent_begin(struct ask_agent *agent)
 {
-	const union sock_address *address = &agent->address;
-
 	agent->size = 0;
 	agent->connected = false;
 	agent->trouble = "it does not answer in time";
 	agent->watch = (struct loop_watch){ .fd = -1 };
-	agent->fd = socket(
-	    address->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (agent->fd == -1) {
-		agent_end(agent, connect_trouble(errno));
-		return;
-	}
-	if (connect(agent->fd, &address->any, sock_address_length(address)) !=
-		0 &&
-	    errno != EINPROGRESS) {
-		agent->connected = errno == ECONNREFUSED;
-		agent_end(agent, connect_trouble(errno));
+	agent->fd = sock_connect(&agent->address);
+	if (agent->fd < 0) {
+		int error = -agent->fd;
+
+		agent->fd = -1;
+		agent->connected = error == ECONNREFUSED;
+		agent_end(agent, connect_trouble(error));
 		return;
 	}
 	if (loop_add(agent->ask->loop, &agent->watch, agent->fd, EPOLLIN, ready,
