@@ -6,10 +6,12 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "balancer/command.h"
@@ -699,6 +701,88 @@ START_TEST(a_track_file_is_one_number)
 }
 END_TEST
 
+#define AGENTS 1000
+
+/* In a child of its own: answers, but not to each HANGS-th connection. */
+static pid_t
+agent_fork(int listener, unsigned hangs)
+{
+	const struct load_report report = {
+		.percent = 50, .node = "n1", .capacity_bps = GBIT, .rtsp_ok = 1
+	};
+	char text[LOAD_REPORT_MAX];
+	struct bytes_writer out = bytes_writer(text, sizeof(text));
+	pid_t child = fork();
+
+	if (child != 0)
+		return child;
+	fcntl(listener, F_SETFL, 0);
+	load_format(&out, &report);
+	for (unsigned i = 1;; i++) {
+		int fd = accept(listener, NULL, NULL);
+
+		if (hangs != 0 && i % hangs == 0)
+			continue; /* it is left open */
+		if (write(fd, text, out.at) != (ssize_t)out.at)
+			_exit(1);
+		close(fd);
+	}
+}
+
+static void
+all_asked(void *context)
+{
+	loop_stop(context, 0);
+}
+
+static size_t
+ask_many(unsigned hangs, uint64_t limit_us)
+{
+	union sock_address address = address_of("127.0.0.1:0");
+	int listener = sock_listen(&address, AGENTS);
+	socklen_t size = sizeof(address);
+	struct ask_agent *many = calloc(AGENTS, sizeof(*many));
+	size_t answers = 0;
+	struct loop *loop;
+	struct ask ask;
+	pid_t child;
+
+	ck_assert_int_ge(listener, 0);
+	ck_assert_int_eq(getsockname(listener, &address.any, &size), 0);
+	child = agent_fork(listener, hangs);
+	ck_assert_int_eq(loop_new(&loop), 0);
+	sock_raise_file_limit(2 * AGENTS);
+	for (size_t i = 0; i < AGENTS; i++)
+		many[i].address = address;
+	ask_start(&ask, loop, many, AGENTS, limit_us, all_asked, loop);
+	ck_assert_int_eq(loop_run(loop), 0);
+	for (size_t i = 0; i < AGENTS; i++)
+		answers += many[i].trouble == NULL &&
+			   many[i].report.capacity_bps == GBIT;
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	ask_stop(&ask);
+	loop_free(loop);
+	close(listener);
+	free(many);
+	return answers;
+}
+
+START_TEST(a_thousand_agents_are_asked_side_by_side)
+{
+	ck_assert_uint_eq(ask_many(0, 20 * US_PER_SECOND), AGENTS);
+}
+END_TEST
+
+START_TEST(who_hangs_keeps_nobody_waiting_for_long)
+{
+	size_t answers = ask_many(10, 2 * US_PER_SECOND);
+
+	ck_assert_uint_le(answers, AGENTS - AGENTS / 10);
+	ck_assert_uint_ge(answers, AGENTS * 8 / 10);
+}
+END_TEST
+
 static int
 shell(const char *script, const char *input, char *output, size_t room,
     size_t *size, char error[static SETTINGS_ERROR_MAX])
@@ -766,6 +850,9 @@ main(void)
 	tcase_add_test(texts, agents_have_addresses);
 	tcase_add_test(texts, a_track_file_is_one_number);
 	tcase_add_test(texts, a_command_has_bounds);
+	tcase_add_test(texts, a_thousand_agents_are_asked_side_by_side);
+	tcase_add_test(texts, who_hangs_keeps_nobody_waiting_for_long);
+	tcase_set_timeout(texts, 60);
 	suite_add_tcase(suite, texts);
 	tcase_add_checked_fixture(rounds, set_up, tear_down);
 	tcase_add_test(rounds, equal_nodes_have_equal_weights_that_rest);
