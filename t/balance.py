@@ -494,6 +494,32 @@ def asks_elsewhere(cluster):
     say("ok: an agent elsewhere")
 
 
+def diagnoses(cluster):
+    def run(*words):
+        done = subprocess.run(
+            [program("vodbalance"), "-c", cluster.balancer.conf, "--diagnose"]
+            + list(words), capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout + done.stderr
+    status, out = run()
+    check(status == 0 and out.count("ok ") == 18, out)
+    values = cluster.agents[0].values
+    for name, wrong, said in (
+            ("vip_on_lo", 0, "not on lo"), ("arp_ignore", 0, "arp_ignore is 0"),
+            ("arp_announce", 0, "arp_announce is not 2"),
+            ("rtsp_ok", 0, "does not answer RTSP")):
+        right, values[name] = values[name], wrong
+        status, out = run("127.0.0.1")
+        values[name] = right
+        check(status == 1 and out.count("WRONG") == 1 and said in out, out)
+    within(10, "all ready", lambda: min(
+        cluster.table.weights().values()) > 9000)
+    status, out = run("127.0.0.9")
+    check(status == 1 and "no agent listens there" in out, out)
+    status, out = run("-s", "tcp:127.0.0.101:554")
+    check(status == 1 and "no such service" in out, out)
+    say("ok: --diagnose")
+
+
 def simulates(cluster):
     name = os.path.join(cluster.folder, "scenario")
     def run(text):
@@ -600,7 +626,8 @@ def main():
         return show(Cluster(folder, Recorder(folder)), (
             begins, is_one_batch, follows, never_all, withstands, respects,
             keeps_thresholds, survives_ipvsadm, survives_the_table, files,
-            reloads, asks_elsewhere, tells, checks, simulates, ends))
+            reloads, asks_elsewhere, tells, checks, diagnoses,
+            simulates, ends))
 
 
 if __name__ == "__main__":

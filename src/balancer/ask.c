@@ -200,7 +200,7 @@ ask_one(struct ask_agent *agent, uint64_t limit_us)
 	if (result != 0)
 		return result;
 	ask_start(&ask, loop, agent, 1, limit_us, one_done, loop);
-	result = ask.ended == 1 ? 0 : loop_run(loop);
+	result = loop_run(loop);
 	ask_stop(&ask);
 	loop_free(loop);
 	return result;

@@ -207,6 +207,18 @@ config_node_find(const struct config *config, const union sock_address *host)
 	return NULL;
 }
 
+union sock_address
+config_agent_of(const struct config *config, const struct config_node *node,
+    const union sock_address *host)
+{
+	union sock_address address = *host;
+
+	if (node != NULL && node->agent_address.family != 0)
+		return node->agent_address;
+	sock_address_set_port(&address, (uint16_t)config->agent_port);
+	return address;
+}
+
 bool
 config_agent_address(
     const struct config *config, const char *text, union sock_address *out)

@@ -48,6 +48,10 @@ int config_load(const struct settings_source *source, struct config *out,
 const struct config_node *config_node_find(
     const struct config *config, const union sock_address *host);
 
+/* Where the agent of HOST is; NODE is what is said of it, or NULL. */
+union sock_address config_agent_of(const struct config *config,
+    const struct config_node *node, const union sock_address *host);
+
 /* TEXT is "ADDRESS" or "ADDRESS:PORT" of an agent; false: neither. */
 bool config_agent_address(
     const struct config *config, const char *text, union sock_address *out);

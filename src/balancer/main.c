@@ -13,6 +13,7 @@
 
 #include "balancer/balancer.h"
 #include "balancer/config.h"
+#include "balancer/diagnose.h"
 #include "balancer/misc_check.h"
 #include "balancer/privileges.h"
 #include "balancer/scenario.h"
@@ -25,13 +26,15 @@
 #define DEFAULT_FILE VODD_SYSCONFDIR "/vodbalance.conf"
 #define FILES_BESIDE_CONNECTIONS 64
 
-enum { DRY_RUN = 0x100, ONCE, EXPLAIN, JSON, MISC_CHECK, SIMULATE };
+enum { DRY_RUN = 0x100, ONCE, EXPLAIN, JSON, MISC_CHECK, SIMULATE, DIAGNOSE };
 
 struct options {
 	struct program_options common;
 	struct balancer_options balancer;
 	char services[SETTINGS_LIST_MAX * RULES_NAME_MAX]; /* "a,b" */
 	const char *interval, *misc_check, *simulate; /* NULL: not given */
+	bool diagnose;
+	const char *node; /* to be diagnosed; NULL: all */
 };
 
 static const char usage_text[] =
@@ -39,6 +42,8 @@ static const char usage_text[] =
     "                  [-i INTERVAL] [-o NAME=VALUE]... [--dry-run] [--once]\n"
     "                  [--explain] [--json] [-V] [-h]\n"
     "       vodbalance [-c FILE] [-o NAME=VALUE]... --misc-check NODE\n"
+    "       vodbalance [-c FILE] [-s ...] [-o NAME=VALUE]... --diagnose "
+    "[NODE]\n"
     "       vodbalance --simulate FILE\n"
     "\n"
     "  -f           stay in the foreground, log on stderr\n"
@@ -53,6 +58,9 @@ static const char usage_text[] =
     "  --json       the same, a JSON object on each line\n"
     "  --misc-check NODE\n"
     "               ask one node and exit as keepalived's misc_dynamic wants\n"
+    "  --diagnose [NODE]\n"
+    "               which step of the set-up is wrong, of NODE or of all "
+    "nodes\n"
     "  --simulate FILE\n"
     "               what policies would make of the cluster in FILE\n"
     "  -V           print the version\n"
@@ -67,6 +75,7 @@ static const struct option words[] = {
 	{ "json", no_argument, NULL, JSON },
 	{ "misc-check", required_argument, NULL, MISC_CHECK },
 	{ "simulate", required_argument, NULL, SIMULATE },
+	{ "diagnose", optional_argument, NULL, DIAGNOSE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -119,10 +128,33 @@ take_option(void *context, int option, const char *value)
 	case MISC_CHECK:
 		options->misc_check = value;
 		break;
-	default: /* SIMULATE */
+	case SIMULATE:
 		options->simulate = value;
+		break;
+	default: /* DIAGNOSE */
+		options->diagnose = true;
+		options->node = value;
 	}
 	return PROGRAM_GOES_ON;
+}
+
+/* "--diagnose NODE" as "--diagnose=NODE", which getopt_long(3) wants. */
+static void
+node_join(int *argc, char **argv)
+{
+	for (int i = 1; i + 1 < *argc; i++) {
+		char *joined;
+
+		if (strcmp(argv[i], "--diagnose") != 0 || argv[i + 1][0] == '-')
+			continue;
+		if (asprintf(&joined, "--diagnose=%s", argv[i + 1]) == -1)
+			abort();
+		argv[i] = joined;
+		memmove(&argv[i + 1], &argv[i + 2],
+		    (size_t)(*argc - i - 1) * sizeof(argv[0]));
+		--*argc;
+		return;
+	}
 }
 
 static int
@@ -130,6 +162,7 @@ read_options(int argc, char **argv, struct options *options)
 {
 	int result;
 
+	node_join(&argc, argv);
 	*options = (struct options){ .interval = NULL };
 	result =
 	    program_options(&program, argc, argv, options, &options->common);
@@ -285,5 +318,7 @@ main(int argc, char **argv)
 	}
 	if (options.misc_check != NULL)
 		return misc_check_run(config, options.misc_check);
+	if (options.diagnose)
+		return diagnose_run(config, options.node);
 	return serve(&options, &serving);
 }

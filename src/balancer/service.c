@@ -210,12 +210,8 @@ service_agents(const struct service *service, const struct config *config,
 	for (size_t i = 0; i < service->count; i++) {
 		const struct service_node *node = &service->nodes[i];
 
-		agents[i].address = node->server.address;
-		sock_address_set_port(
-		    &agents[i].address, (uint16_t)config->agent_port);
-		if (node->configured != NULL &&
-		    node->configured->agent_address.family != 0)
-			agents[i].address = node->configured->agent_address;
+		agents[i].address = config_agent_of(
+		    config, node->configured, &node->server.address);
 	}
 }
 
