@@ -124,13 +124,13 @@ def inside(place):
 class Settings:
     """Of a cluster."""
     scheduler: str = "wlc"
-    capacities: tuple = (20, 20, 20)    # Mbit/s of n1, n2, n3
+    capacities: tuple = (20, 20, 20)    # Mbit/s of n1, n2, n3, or fewer
     keepalived: bool = True             # else d1 alone, set up by hand
     balance: bool = True                # vodbalance on the directors
     interval: str = "1 s"               # of vodbalance
     session: str = "30 s"               # mean length, for its slow start
     vodd: tuple = ()                    # further settings of vodd
-    media: str = ""                     # folder whose titles are added
+    library: str = ""                   # folder served as library/
 
     @classmethod
     def parse(cls, text):
@@ -314,7 +314,8 @@ class Director:
                       "--priority", str(self.priority)]
         run(*on(self.name, SOURCE + "/contrib/setup-director", *words,
                 *options, VIP, *("%s=%d-%d" % (NODES[one], *RTP_PORTS[one])
-                                 for one in NODES)))
+                                 for one, _ in zip(
+                                     NODES, self.settings.capacities))))
 
     def start(self):
         if self.settings.keepalived:
@@ -408,8 +409,10 @@ class Cluster:
         os.chmod(FOLDER, 0o755)
         need_user()
         self.add_media(SOURCE + "/media")
-        if self.settings.media:
-            self.add_media(self.settings.media)
+        if self.settings.library:
+            os.mkdir(FOLDER + "/media/library")
+            run("mount", "--bind", self.settings.library,
+                FOLDER + "/media/library")
         self.lay_out()
         for node in self.nodes.values():
             node.set_up()
@@ -422,6 +425,9 @@ class Cluster:
         within(15, "a director has %s" % VIP, lambda: self.active())
         within(15, "the active director has all nodes", lambda: len(
             self.active().weights()) == len(self.nodes))
+        for one in self.processes():
+            check(one.running(), "%s on %s has ended: %s" % (
+                one.name, one.place, one.log().strip()))
 
     def ours(self):
         every = list(self.directors.values())
@@ -485,6 +491,8 @@ class Cluster:
         for one in self.processes():
             one.kill()
         run("pkill", "-KILL", "-x", "vodd", check=False)
+        if self.settings.library:
+            run("umount", FOLDER + "/media/library", check=False)
         for name in [SEGMENT, "clients", *DIRECTORS, *NODES]:
             run("ip", "netns", "del", name, check=False)
 
