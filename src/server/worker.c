@@ -390,12 +390,20 @@ collect(void *context, uint32_t events)
 /* --- the master's word ------------------------------------------------------
  */
 
+/* What is accepted behind this, in the loop's last turn, nobody would end. */
+static void
+accept_no_more(struct worker *worker)
+{
+	stop_listening(worker);
+	loop_timer_clear(worker->lane.loop, &worker->placement);
+}
+
 static void
 end_everything(struct worker *worker)
 {
 	struct lane *lane = &worker->lane;
 
-	stop_listening(worker);
+	accept_no_more(worker);
 	for (uint32_t record = 0; record < lane->connection_slots; record++)
 		if (lane->connections[record] != NULL)
 			connection_close(
@@ -409,7 +417,7 @@ retire(struct worker *worker)
 {
 	struct lane *lane = &worker->lane;
 
-	stop_listening(worker);
+	accept_no_more(worker);
 	for (uint32_t record = 0; record < lane->connection_slots; record++)
 		if (lane->connections[record] != NULL)
 			connection_leave(lane->connections[record]);
