@@ -457,6 +457,15 @@ def files(cluster):
         within(5, "track file %d" % number,
                lambda: tracked(number) == cluster.weight(number))
     check(len(os.listdir(cluster.balancer.tracks)) == 3, "drafts are left")
+    away = cluster.balancer.tracks + ".away"
+    os.rename(cluster.balancer.tracks, away)
+    cluster.agents[0].values["state"] = "drain"
+    within(5, "it is told", lambda: "track: cannot be written in " +
+           cluster.balancer.tracks in cluster.balancer.log())
+    os.rename(away, cluster.balancer.tracks)
+    within(5, "written later", lambda: tracked(1) == 0)
+    cluster.agents[0].values["state"] = "ready"
+    within(10, "ready again", lambda: cluster.weight(1) > 9000)
     say("ok: state and track files")
 
 

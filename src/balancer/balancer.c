@@ -53,7 +53,6 @@ finish(struct balancer *balancer, bool failed)
 {
 	uint64_t wait_us = jittered(balancer->config->interval_us);
 
-	balancer->failed = failed;
 	log_flush();
 	notify_alive();
 	if (balancer->options.once) {
@@ -88,25 +87,39 @@ changes_write(struct balancer *balancer)
 }
 
 static void
-tracks_write(struct balancer *balancer, struct service *service)
+tracks_write(struct balancer *balancer, struct service *service,
+    char what[static SETTINGS_ERROR_MAX])
 {
 	const char *folder = balancer->config->track_files;
 
 	for (size_t i = 0; i < service->count; i++) {
 		struct service_node *node = &service->nodes[i];
-		int64_t weight = service->weights[i].weight;
+		uint32_t weight = service->weights[i].weight;
 		int error;
 
 		if (node->tracked == weight)
 			continue;
 		error = track_write(
-		    folder, service->name, node->server.name, (uint32_t)weight);
-		node->tracked = weight;
-		if (error != 0)
-			log_warning("track", "%s: %s service=%s node=%s",
-			    folder, strerror(-error), service->name,
-			    node->server.name);
+		    folder, service->name, node->server.name, weight);
+		if (error == 0)
+			node->tracked = weight;
+		else
+			snprintf(what, SETTINGS_ERROR_MAX,
+			    "cannot be written in %.300s: %s", folder,
+			    strerror(-error));
 	}
+}
+
+static void
+all_tracks_write(struct balancer *balancer)
+{
+	char what[SETTINGS_ERROR_MAX] = "";
+
+	if (balancer->config->track_files[0] == '\0')
+		return;
+	for (size_t i = 0; i < balancer->service_count; i++)
+		tracks_write(balancer, &balancer->services[i], what);
+	trouble_set(balancer->track_trouble, "track", what);
 }
 
 static void
@@ -130,7 +143,6 @@ answered(void *context)
 {
 	struct balancer *balancer = context;
 	const struct ask_agent *agents = balancer->agents;
-	bool dry_run = balancer->options.dry_run;
 	int error;
 
 	for (size_t i = 0; i < balancer->service_count; i++) {
@@ -142,14 +154,13 @@ answered(void *context)
 		    service, balancer->config, loop_now_us(balancer->loop));
 	}
 	error = changes_write(balancer);
-	for (size_t i = 0; i < balancer->service_count; i++) {
-		if (balancer->config->track_files[0] != '\0' && !dry_run)
-			tracks_write(balancer, &balancer->services[i]);
+	for (size_t i = 0; i < balancer->service_count; i++)
 		explain_service(
 		    &balancer->services[i], balancer->options.form, stdout);
-	}
-	if (!dry_run)
+	if (!balancer->options.dry_run) {
+		all_tracks_write(balancer);
 		state_keep(balancer);
+	}
 	finish(balancer, error != 0);
 }
 

@@ -41,11 +41,11 @@ struct balancer {
 	struct loop_timer timer;
 	uint64_t begun_us; /* the round */
 	bool settled; /* there was a round with a table */
-	bool failed; /* the last round failed */
 	/* Those that last; "": none. */
 	char read_trouble[SETTINGS_ERROR_MAX];
 	char write_trouble[SETTINGS_ERROR_MAX];
 	char state_trouble[SETTINGS_ERROR_MAX];
+	char track_trouble[SETTINGS_ERROR_MAX];
 };
 
 /*
