@@ -209,11 +209,13 @@ complain(const struct child *child, int status,
 {
 	size_t length = strcspn(child->complaint, "\n");
 
-	for (size_t i = 0; i < length; i++)
-		error[i] =
-		    child->complaint[i] >= ' ' && child->complaint[i] <= '~'
-			? child->complaint[i]
-			: '?';
+	for (size_t i = 0; i < length; i++) {
+		char c = child->complaint[i];
+
+		error[i] = '?';
+		if (c >= ' ' && c <= '~')
+			error[i] = c;
+	}
 	error[length] = '\0';
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;

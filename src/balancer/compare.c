@@ -4,6 +4,7 @@
  */
 #include "balancer/compare.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "base/base.h"
@@ -26,6 +27,7 @@ compare_run_us(const struct compare *compare)
 	const struct simulate_setup *setup = &compare->setup;
 	uint64_t sum_us = 0;
 
+	assert(setup->title_count > 0);
 	for (size_t i = 0; i < setup->title_count; i++)
 		sum_us += setup->titles[i].mean_us;
 	return sum_us / setup->title_count * compare->lengths;

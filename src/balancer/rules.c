@@ -5,6 +5,7 @@
  */
 #include "balancer/rules.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,7 +69,7 @@ lines_read(const char *text, size_t size, line_take *take, void *context,
 	while (text < end) {
 		const char *stop = memchr(text, '\n', (size_t)(end - text));
 		size_t length = (size_t)((stop == NULL ? end : stop) - text);
-		struct line line;
+		struct line line = { .count = 0 };
 
 		if (stop == NULL || !line_split(text, length, &line) ||
 		    !take(&line, context)) {
@@ -447,6 +448,7 @@ rules_format_edit(struct bytes_writer *out, const char *service,
 {
 	const struct kind *kind = kind_of_name(service);
 
+	assert(kind != NULL);
 	bytes_printf(out, "-e %s %s%s%s -r %s %s -w %u", kind->option,
 	    service + strlen(kind->prefix), kind->behind == NULL ? "" : " ",
 	    kind->behind == NULL ? "" : kind->behind, server->name,

@@ -15,9 +15,10 @@
 #include "base/program.h"
 #include "base/settings.h"
 
-#define KINDS_MAX 64 /* of nodes, and of titles */
-#define NODES_MAX 1000
+#define KINDS_MAX ((size_t)64) /* of nodes, and of titles */
+#define NODES_MAX ((size_t)1000)
 #define MINUTE_US (60 * US_PER_SECOND)
+#define HOUR_US (60 * MINUTE_US)
 #define TBIT UINT64_C(1000000000000)
 
 struct kind_of_node {
@@ -64,7 +65,7 @@ static const struct settings_row title_rows[] = {
 	TITLE_ROW("bit_rate", SETTINGS_RATE, bit_rate_bps, "1 Mbit/s",
 	    1000, UINT32_MAX, NULL, "What a session of it needs."),
 	TITLE_ROW("length", SETTINGS_TIME, length_us, "10 min",
-	    US_PER_SECOND, 24 * 60 * MINUTE_US, NULL,
+	    US_PER_SECOND, 24 * HOUR_US, NULL,
 	    "How long it is watched, on the mean."),
 };
 static const struct settings_groups node_groups = {

@@ -65,7 +65,7 @@ append(struct state *state, const union sock_address *host)
 
 	if (count == STATE_NODES_MAX)
 		return NULL;
-	if ((count & (count - 1)) == 0) {
+	if (state->nodes == NULL || (count & (count - 1)) == 0) {
 		nodes = reallocarray(
 		    state->nodes, count == 0 ? 1 : 2 * count, sizeof(*nodes));
 		if (nodes == NULL)
@@ -139,46 +139,50 @@ node_take(struct state *state, char *line, int *error)
 	return true;
 }
 
+/* The line from *AT on, which is moved behind it; false: there is none. */
+static bool
+line_take(const char **at, const char *end, char line[static LINE_MAX_BYTES])
+{
+	const char *stop = memchr(*at, '\n', (size_t)(end - *at));
+	size_t length;
+
+	if (stop == NULL)
+		return false;
+	length = (size_t)(stop - *at);
+	if (length >= LINE_MAX_BYTES)
+		return false;
+	memcpy(line, *at, length);
+	line[length] = '\0';
+	*at = stop + 1;
+	return true;
+}
+
 int
 state_parse(const char *text, size_t size, struct state *out,
     char error[static SETTINGS_ERROR_MAX])
 {
-	struct state state = { .count = 0 };
 	const char *at = text, *end = text + size;
-	bool headed = false, ended = false;
+	struct state state = { .count = 0 };
+	char line[LINE_MAX_BYTES];
 	int result = -EBADMSG;
-	unsigned number = 0;
+	unsigned number = 1;
+	bool right;
 
-	while (at < end) {
-		const char *stop = memchr(at, '\n', (size_t)(end - at));
-		size_t length =
-		    stop == NULL ? LINE_MAX_BYTES : (size_t)(stop - at);
-		char line[LINE_MAX_BYTES];
-
+	right = line_take(&at, end, line) && strcmp(line, HEAD) == 0;
+	while (right) {
 		number++;
-		if (length >= sizeof(line) || ended)
-			goto bad;
-		memcpy(line, at, length);
-		line[length] = '\0';
-		if (!headed)
-			headed = strcmp(line, HEAD) == 0;
-		else if (strcmp(line, END) == 0)
-			ended = true;
-		else if (!node_take(&state, line, &result))
-			goto bad;
-		if (!headed)
-			goto bad;
-		at = stop + 1;
+		right = line_take(&at, end, line);
+		if (!right || strcmp(line, END) == 0)
+			break;
+		right = node_take(&state, line, &result);
 	}
-	if (ended) {
+	if (right && at == end) {
 		*out = state;
 		return 0;
 	}
-
-bad:
 	state_free(&state);
 	snprintf(error, SETTINGS_ERROR_MAX, "line %u is not what is written",
-	    MAX_OF(number, 1));
+	    number + (right ? 1 : 0));
 	return result;
 }
 
@@ -206,22 +210,22 @@ state_read(
     const char *file, struct state *out, char error[static SETTINGS_ERROR_MAX])
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char *text = malloc(STATE_FILE_MAX);
+	char *text = NULL;
 	ssize_t size = -ENOMEM;
 	int result;
 
 	if (fd == -1)
 		size = -errno;
-	else if (text != NULL)
+	else if ((text = malloc(STATE_FILE_MAX)) != NULL)
 		size = read_all(fd, text, STATE_FILE_MAX);
-	if (fd != -1)
-		close(fd);
-	if (size >= 0) {
+	if (text != NULL && size >= 0) {
 		result = state_parse(text, (size_t)size, out, error);
 	} else {
 		result = (int)size;
 		snprintf(error, SETTINGS_ERROR_MAX, "%s", strerror(-result));
 	}
+	if (fd != -1)
+		close(fd);
 	free(text);
 	return result;
 }

@@ -368,13 +368,12 @@ node_decide(
     const struct weight_law *law, struct weight_node *node, bool is_free)
 {
 	enum weight_answer answer = node->report.answer;
+	bool is_out = answer == WEIGHT_DRAIN || answer == WEIGHT_DOWN;
 
-	if (node->held)
+	if (node->held || (!is_out && keeps(law, node)))
 		node->next = node->weight;
-	else if (answer == WEIGHT_DRAIN || answer == WEIGHT_DOWN)
+	else if (is_out)
 		node->next = 0;
-	else if (keeps(law, node))
-		node->next = node->weight;
 	else
 		node->next = node_move(law, node, is_free || node->unmeasured);
 	if (is_ready(node))

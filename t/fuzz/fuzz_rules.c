@@ -5,6 +5,7 @@
  */
 #include <assert.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "balancer/rules.h"
@@ -14,27 +15,24 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The edit as if it added the server to a service like this. */
+/* The edit "-e NAME -r ..." as the rules "-A NAME -s wlc", "-a NAME -r ...". */
 static void
 read_again(const struct rules_service *service,
     const struct rules_server *server, uint32_t weight)
 {
-	char text[2 * EDIT_MAX], error[SETTINGS_ERROR_MAX];
-	struct bytes_writer out = bytes_writer(text, sizeof(text));
+	char edit[EDIT_MAX], text[2 * EDIT_MAX], error[SETTINGS_ERROR_MAX];
+	struct bytes_writer out = bytes_writer(edit, sizeof(edit) - 1);
 	const struct rules_server *again;
 	struct rules rules;
-	size_t head;
-	int result;
+	int result, name;
 
 	rules_format_edit(&out, service->name, server, weight);
-	assert(!out.failed && memchr(text, '\n', out.at) == text + out.at - 1);
-	/* "-e NAME ..." as "-A NAME -s wlc" and "-a NAME ..." */
-	head = (size_t)(strstr(text, " -r ") - text);
-	memmove(text + head + 8, text, out.at);
-	memcpy(text + head, " -s wlc\n", 8);
-	text[1] = 'A';
-	text[head + 9] = 'a';
-	result = rules_parse(text, head + 8 + out.at, &rules, error);
+	assert(!out.failed && memchr(edit, '\n', out.at) == edit + out.at - 1);
+	edit[out.at] = '\0';
+	name = (int)(strstr(edit, " -r ") - edit);
+	result = snprintf(text, sizeof(text), "-A%.*s -s wlc\n-a%s", name - 2,
+	    edit + 2, edit + 2);
+	result = rules_parse(text, (size_t)result, &rules, error);
 	assert(result == 0 && rules.count == 1 && rules.services[0].count == 1);
 	again = &rules.services[0].servers[0];
 	assert(strcmp(rules.services[0].name, service->name) == 0);

@@ -176,24 +176,24 @@ START_TEST(a_table_that_is_not_understood_is_none)
 		"-A\n",
 		"-C\n",
 		"-a -t 10.0.0.100:554 -r 127.0.0.1:554 -g -w 1\n", /* whose? */
-		"-A -t 10.0.0.100:554 -s wlc\n"
-		"-a -t 10.0.0.101:554 -r 127.0.0.1:554 -g -w 1\n",
-		"-A -t 10.0.0.100:554 -s wlc\n"
-		"-a -t 10.0.0.100:554 -r 127.0.0.1:554 -g\n",
-		"-A -t 10.0.0.100:554 -s wlc\n"
-		"-a -t 10.0.0.100:554 -r 127.0.0.1:554 -w 1\n",
-		"-A -t 10.0.0.100:554 -s wlc\n"
-		"-a -t 10.0.0.100:554 -r 127.0.0.1:554 -g -w -1\n",
-		"-A -t 10.0.0.100:554 -s wlc\n"
-		"-a -t 10.0.0.100:554 -r 127.0.0.1:554 -g -w 4294967297\n",
-		"-A -t 10.0.0.100:554 -s wlc\n"
-		"-a -t 10.0.0.100:554 -r 127.0.0.1:554 -g -w 1 -w 2\n",
-		"-A -t 10.0.0.100:554 -s wlc\n"
-		"-a -t 10.0.0.100:554 -r node1:554 -g -w 1\n",
-		"-A -t 10.0.0.100:554 -s wlc\n"
-		"-a -t 10.0.0.100:554 -r 127.0.0.1:554 -g -w 1 `id`\n",
-		"-A -t 10.0.0.100:554 -s wlc\n"
-		"-a -t 10.0.0.100:554 -r 127.0.0.1:554 \"-g\" -w 1\n",
+		("-A -t 10.0.0.100:554 -s wlc\n"
+		 "-a -t 10.0.0.101:554 -r 127.0.0.1:554 -g -w 1\n"),
+		("-A -t 10.0.0.100:554 -s wlc\n"
+		 "-a -t 10.0.0.100:554 -r 127.0.0.1:554 -g\n"),
+		("-A -t 10.0.0.100:554 -s wlc\n"
+		 "-a -t 10.0.0.100:554 -r 127.0.0.1:554 -w 1\n"),
+		("-A -t 10.0.0.100:554 -s wlc\n"
+		 "-a -t 10.0.0.100:554 -r 127.0.0.1:554 -g -w -1\n"),
+		("-A -t 10.0.0.100:554 -s wlc\n"
+		 "-a -t 10.0.0.100:554 -r 127.0.0.1:554 -g -w 4294967297\n"),
+		("-A -t 10.0.0.100:554 -s wlc\n"
+		 "-a -t 10.0.0.100:554 -r 127.0.0.1:554 -g -w 1 -w 2\n"),
+		("-A -t 10.0.0.100:554 -s wlc\n"
+		 "-a -t 10.0.0.100:554 -r node1:554 -g -w 1\n"),
+		("-A -t 10.0.0.100:554 -s wlc\n"
+		 "-a -t 10.0.0.100:554 -r 127.0.0.1:554 -g -w 1 `id`\n"),
+		("-A -t 10.0.0.100:554 -s wlc\n"
+		 "-a -t 10.0.0.100:554 -r 127.0.0.1:554 \"-g\" -w 1\n"),
 		"-A -t 10.0.0.100:554 -s wlc # more\n",
 		"\033[0m\n",
 	};
@@ -307,16 +307,17 @@ START_TEST(a_state_that_is_not_whole_is_not_believed)
 				    "node 192.0.2.1 capacity_bps 1000000000\n"
 				    "node 2001:db8::1 capacity_bps 5\n"
 				    "end\n";
+	static const char twice[] = "vodbalance 1\n"
+				    "node 192.0.2.1 capacity_bps 1\n"
+				    "node 192.0.2.1 capacity_bps 2\n"
+				    "end\n";
 	static const char *const garbage[] = { "x\n", "vodbalance 2\nend\n",
 		"end\n", "vodbalance 1\nnode x capacity_bps 1\nend\n",
 		"vodbalance 1\nnode 192.0.2.1 capacity_bps 0\nend\n",
 		"vodbalance 1\nnode 192.0.2.1 capacity_bps -1\nend\n",
 		"vodbalance 1\nnode 192.0.2.1 capacity_bps 1 2\nend\n",
-		"vodbalance 1\nnode 192.0.2.1 capacity_bps "
-		"99999999999999999999\nend\n",
-		"vodbalance 1\nnode 192.0.2.1\nend\n",
-		"vodbalance 1\nnode 192.0.2.1 capacity_bps 1\n"
-		"node 192.0.2.1 capacity_bps 2\nend\n",
+		"vodbalance 1\nnode ::1 capacity_bps 10000000000000001\nend\n",
+		"vodbalance 1\nnode 192.0.2.1\nend\n", twice,
 		"vodbalance 1\nend\nend\n" };
 	struct state state = { .count = 77 };
 	char error[SETTINGS_ERROR_MAX];
@@ -701,7 +702,7 @@ START_TEST(a_track_file_is_one_number)
 }
 END_TEST
 
-#define AGENTS 1000
+#define AGENTS ((size_t)1000)
 
 /* In a child of its own: answers, but not to each HANGS-th connection. */
 static pid_t
@@ -739,7 +740,7 @@ static size_t
 ask_many(unsigned hangs, uint64_t limit_us)
 {
 	union sock_address address = address_of("127.0.0.1:0");
-	int listener = sock_listen(&address, AGENTS);
+	int listener = sock_listen(&address, (int)AGENTS);
 	socklen_t size = sizeof(address);
 	struct ask_agent *many = calloc(AGENTS, sizeof(*many));
 	size_t answers = 0;
