@@ -113,7 +113,7 @@ class header_whose_size_lies(Spoiled):
 
 
 @case(EITHER, *((at, size) for at in (0, 1, 2, 3) for size in (
-    0, 1, 23, 24, 25, 1 << 16, 1 << 32, 1 << 63, (1 << 64) - 1)))
+    0, 23, 24, 1 << 16, 1 << 63)))
 class object_whose_size_lies(Spoiled):
     """ASF-1, ASF-4."""
 
@@ -138,7 +138,7 @@ class packet_sizes(Spoiled):
             self.title.header, at + 92, struct.pack("<II", *self.words)))
 
 
-@case(EITHER, *((seed,) for seed in range(12)))
+@case(EITHER, *((seed,) for seed in range(6)))
 class header_with_noise(Spoiled):
     def sdp(self):
         noise = random.Random(self.words[0])
@@ -344,7 +344,7 @@ class twice_and_in_disorder(Spoiled):
         self.bye(one)
 
 
-@case(EITHER, *((seed,) for seed in range(12)))
+@case(EITHER, *((seed,) for seed in range(6)))
 class packets_with_noise(Spoiled):
     """ASF-7, ASF-8."""
 
@@ -376,7 +376,7 @@ class send_times(Spoiled):
         self.bye(one)
 
 
-@case(EITHER, *((bits,) for bits in range(0, 128, 3)))
+@case(EITHER, *((bits,) for bits in range(0, 128, 9)))
 class length_types(Spoiled):
     """ASF-8."""
 

@@ -522,8 +522,8 @@ watch_beginning(struct engine *engine)
 
 	if (engine->has_prerolled || is_over(engine) ||
 	    engine->source == NULL || since_us < BEGIN_US ||
-	    !source_status(engine->source, &status))
-		return;
+	    !source_status(engine->source, &status) || status.buffered_us > 0)
+		return; /* not yet, or the decoders are only slow */
 	count = engine_tracks(engine, tracks);
 	for (size_t i = 0; i < count; i++)
 		if (tracks[i].chosen)

@@ -15,6 +15,17 @@ from vtlib.server import TROUBLE, program
 VIDEO, AUDIO = 0, 1
 
 
+# For builds with sanitizers: GLib keeps some memory for ever, and is built
+# without frame pointers.
+SANITIZERS = {
+    "ASAN_OPTIONS": ":".join(
+        [os.environ.get("ASAN_OPTIONS", "handle_segv=0"),
+         "fast_unwind_on_malloc=0"]),
+    "LSAN_OPTIONS": "print_suppressions=0:suppressions=" + os.path.join(
+        os.path.dirname(os.path.abspath(__file__)), "leaks"),
+}
+
+
 class Failed(Exception):
     pass
 
@@ -54,8 +65,7 @@ class Play:
         self.process = subprocess.Popen(
             words + [url], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, errors="replace",
-            env=dict(os.environ, GST_REGISTRY_FORK="no",
-                     **(environment or {})))
+            env=dict(os.environ, **SANITIZERS, **(environment or {})))
         self.changed = threading.Condition()
         self.threads = [threading.Thread(target=self.read_events),
                         threading.Thread(target=self.read_errors)]
