@@ -564,6 +564,53 @@ on_look(gpointer context)
 	return G_SOURCE_CONTINUE;
 }
 
+/*
+ * asfdemux adds up running times over seeks as if none of them flushed: the
+ * pipeline would stand still for as long as it played before.
+ */
+static GstPadProbeReturn
+on_segment(GstPad *pad, GstPadProbeInfo *info, gpointer context)
+{
+	GstEvent *event = GST_PAD_PROBE_INFO_EVENT(info), *better;
+	GstSegment segment;
+
+	(void)pad;
+	(void)context;
+	if (GST_EVENT_TYPE(event) != GST_EVENT_SEGMENT)
+		return GST_PAD_PROBE_OK;
+	gst_event_copy_segment(event, &segment);
+	if (segment.base == 0)
+		return GST_PAD_PROBE_OK;
+	segment.base = 0;
+	better = gst_event_new_segment(&segment);
+	gst_event_set_seqnum(better, gst_event_get_seqnum(event));
+	gst_event_unref(event);
+	GST_PAD_PROBE_INFO_DATA(info) = better;
+	return GST_PAD_PROBE_OK;
+}
+
+static void
+on_pad_added(GstElement *demuxer, GstPad *pad, gpointer context)
+{
+	(void)demuxer;
+	(void)context;
+	gst_pad_add_probe(
+	    pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_segment, NULL, NULL);
+}
+
+static void
+on_element_setup(GstElement *playbin, GstElement *element, gpointer context)
+{
+	GstElementFactory *factory = gst_element_get_factory(element);
+
+	(void)playbin;
+	(void)context;
+	if (factory != NULL &&
+	    strcmp(GST_OBJECT_NAME(factory), "asfdemux") == 0)
+		g_signal_connect(
+		    element, "pad-added", G_CALLBACK(on_pad_added), NULL);
+}
+
 /* ---- beginning and end ---- */
 
 static GstElement *
@@ -633,6 +680,8 @@ make_pipeline(struct engine *engine)
 	    engine->video_sink, "audio-sink", audio_sink, NULL);
 	g_signal_connect(engine->playbin, "source-setup",
 	    G_CALLBACK(on_source_setup), engine);
+	g_signal_connect(engine->playbin, "element-setup",
+	    G_CALLBACK(on_element_setup), engine);
 	bus = gst_element_get_bus(engine->playbin);
 	engine->bus_watch = gst_bus_add_watch(bus, on_message, engine);
 	gst_object_unref(bus);
