@@ -323,6 +323,48 @@ class Run:
             problem = "it did not reconnect"
         return problem
 
+    def moving_about(self):
+        """Seeks while it plays: it goes on at once, with pictures that are in
+        the file."""
+        play = Play(self.servers[0].url() + "/" + SAMPLE, hashes=self.path())
+        play.until_position(2000)
+        for seconds in (15, 3, 12, 18):
+            play.tell("seek %d" % seconds)
+            play.until_state("playing", 10)
+            play.seen = len(play.events)
+            begun = time.monotonic()
+            at = play.until(lambda event: "position_ms" in event, 5)
+            after = play.until_position(at["position_ms"] + 900, 5)
+            if not 0 < seconds * 1000 + 3000 - after["position_ms"] < 9000:
+                raise Failed("is at %(position_ms)d ms" % after)
+            if time.monotonic() - begun > 4 * patience():
+                raise Failed("stands still behind a seek")
+        play.played(20)
+        whole = {frame.hash for frame in self.sample().frames[0]}
+        got = play.hashes().frames[0]
+        others = [frame.ms for frame in got if frame.hash not in whole]
+        return "pictures that are not in the file, at %s ms" % others[:5] if (
+            others) else None
+
+    def long_pause(self):
+        """The viewer pauses; meanwhile the server is another one."""
+        server = self.server("pause", session_timeout="5 s")
+
+        def pause(play):
+            play.tell("pause")
+            play.until_state("paused", 5)
+            time.sleep(7)  # longer than a session may be silent
+            if server.stat([])["sessions"] != 1:
+                raise Failed("the session was not kept alive")
+            kill_all(server)
+            server.start()
+            play.tell("play")
+        problem, counts = self.whole_sample(server, "rtsp", pause)
+        server.stop()
+        if problem is None and counts["reconnects"] == 0:
+            problem = "it did not reconnect"
+        return problem
+
     def tcp_by_itself(self):
         """A server without UDP is asked for TCP."""
         server = self.server("tcp", udp="false")
@@ -347,6 +389,8 @@ class Run:
         return None
 
     def meanwhile(self):
+        yield "moving about", self.moving_about
+        yield "a long pause", self.long_pause
         yield "loss", self.loss
         yield "ends that are told", self.exits
         yield "UDP is refused", self.tcp_by_itself

@@ -11,9 +11,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "player/engine.h"
 #include "player/frames.h"
+#include "wire/rtsp.h"
 
 #define LOOK_MS 50
 #define STATISTICS_MS 1000
@@ -187,6 +189,64 @@ on_signal(gpointer context)
 	return G_SOURCE_CONTINUE;
 }
 
+static void
+seek(struct headless *headless, const char *argument)
+{
+	int64_t milli;
+
+	if (rtsp_parse_milli(
+		(struct rtsp_text){ argument, strlen(argument) }, &milli) &&
+	    milli >= 0)
+		engine_seek(headless->engine, (uint64_t)milli * US_PER_MS);
+	else
+		on_notice(headless, "Seek to which second?");
+}
+
+static void
+obey(struct headless *headless, char *line)
+{
+	char *argument = line + strcspn(line, " ");
+
+	if (*argument != '\0')
+		*argument++ = '\0';
+	if (strcmp(line, "pause") == 0)
+		engine_pause(headless->engine);
+	else if (strcmp(line, "play") == 0)
+		engine_play(headless->engine);
+	else if (strcmp(line, "seek") == 0)
+		seek(headless, argument);
+	else if (strcmp(line, "quit") == 0)
+		end(headless, HEADLESS_PLAYED);
+	else
+		on_notice(headless,
+		    "Commands are pause, play, seek SECONDS and quit.");
+}
+
+static gboolean
+on_command(GIOChannel *channel, GIOCondition condition, gpointer context)
+{
+	gsize end_at;
+	char *line;
+
+	(void)condition;
+	if (g_io_channel_read_line(channel, &line, NULL, &end_at, NULL) !=
+	    G_IO_STATUS_NORMAL)
+		return G_SOURCE_REMOVE; /* no more come */
+	line[end_at] = '\0';
+	obey(context, line);
+	g_free(line);
+	return G_SOURCE_CONTINUE;
+}
+
+static void
+listen_to_commands(struct headless *headless)
+{
+	GIOChannel *channel = g_io_channel_unix_new(STDIN_FILENO);
+
+	g_io_add_watch(channel, G_IO_IN | G_IO_HUP, on_command, headless);
+	g_io_channel_unref(channel);
+}
+
 /* ---- from beginning to end ---- */
 
 static int
@@ -221,6 +281,8 @@ play(struct headless *headless)
 	g_timeout_add(STATISTICS_MS, on_second, headless);
 	g_unix_signal_add(SIGINT, on_signal, headless);
 	g_unix_signal_add(SIGTERM, on_signal, headless);
+	if (headless->options->commands)
+		listen_to_commands(headless);
 	g_main_loop_run(headless->loop);
 	if (headless->options->json)
 		print_statistics(headless);

@@ -21,6 +21,7 @@ enum headless_exit {
 struct headless_options {
 	const char *url;
 	bool json;
+	bool commands; /* read from stdin, one a line */
 	uint64_t seek_us;
 	bool has_duration;
 	uint64_t duration_us;

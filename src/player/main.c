@@ -14,6 +14,7 @@
 enum option_code {
 	OPTION_NO_WINDOW = 256,
 	OPTION_JSON,
+	OPTION_COMMANDS,
 	OPTION_SEEK,
 	OPTION_DURATION,
 	OPTION_FRAMES_TO,
@@ -33,6 +34,8 @@ static const struct option_text {
 	  "", "play without display and sound" },
 	{ { "json", no_argument, NULL, OPTION_JSON },
 	  "", "tell what happens as JSON, an object a line" },
+	{ { "commands", no_argument, NULL, OPTION_COMMANDS },
+	  "", "read pause, play, seek SECONDS, quit from stdin" },
 	{ { "seek", required_argument, NULL, OPTION_SEEK },
 	  " SECONDS", "begin there" },
 	{ { "duration", required_argument, NULL, OPTION_DURATION },
@@ -91,6 +94,9 @@ take_option(int option, const char *value, struct headless_options *out,
 		return true;
 	case OPTION_JSON:
 		out->json = true;
+		return true;
+	case OPTION_COMMANDS:
+		out->commands = true;
 		return true;
 	case OPTION_FRAMES_TO:
 		out->frames_to = value;

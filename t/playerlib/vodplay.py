@@ -60,10 +60,11 @@ class Play:
         words = [program("vodplay"), "--no-window", "--json", *options]
         if hashes:
             words += ["--frame-hashes", hashes]
-        self.events, self.errors = [], ""
+        self.events, self.errors, self.seen = [], "", 0
         self.begun = time.monotonic()
         self.process = subprocess.Popen(
-            words + [url], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            words + ["--commands", url], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, errors="replace",
             env=dict(os.environ, **SANITIZERS, **(environment or {})))
         self.changed = threading.Condition()
@@ -85,10 +86,17 @@ class Play:
         for line in self.process.stderr:
             self.errors += line
 
+    def tell(self, line):
+        """A command; until() then looks at what comes behind it."""
+        with self.changed:
+            self.seen = len(self.events)
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
     def until(self, wanted, seconds):
         """Until WANTED is true of an event."""
         end = time.monotonic() + seconds * patience()
-        seen = 0
+        seen = self.seen
         with self.changed:
             while True:
                 for event in self.events[seen:]:
@@ -117,6 +125,7 @@ class Play:
         for thread in self.threads:
             thread.join()
         self.seconds = time.monotonic() - self.begun
+        self.process.stdin.close()
         self.process.stdout.close()
         self.process.stderr.close()
         if TROUBLE.search(self.errors):
