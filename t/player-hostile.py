@@ -426,8 +426,14 @@ class garbage_in_between(Spoiled):
         self.pause(60)
 
 
-class Outcome(Exception):
-    pass
+@case(FAILS)
+class the_same_again_and_again(Spoiled):
+    """Each connection is lost behind the same second."""
+
+    def media(self, one):
+        for packet in self.title.packets[:60]:
+            one.sendall(self.rtp(packet))
+        raise OSError
 
 
 def perform(title, name, kind, words, outcome, scheme):

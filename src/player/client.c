@@ -297,6 +297,9 @@ on_packet(void *context, const uint8_t *packet, const struct asf_packet *parsed)
 			return;
 		client->is_skipping = parsed->send_ms <= client->resume_ms;
 	}
+	/* It is getting on; one that repeats itself for ever is not. */
+	client->lost_us = 0;
+	client_set_state(client, CLIENT_STREAMING);
 	remember(client, parsed->send_ms, value);
 	look_at(client, parsed);
 	landing_put(client->landing, packet, parsed->send_ms);

@@ -431,8 +431,6 @@ take_rtp(struct link *link, const uint8_t *data, size_t size, uint64_t now_us)
 	link->heard_us = now_us;
 	link->probe_us = 0;
 	reorder_put(link->client->reorder, data, size, now_us);
-	link->client->lost_us = 0;
-	client_set_state(link->client, CLIENT_STREAMING);
 }
 
 static void
