@@ -149,26 +149,28 @@ check(struct assemble *assemble)
 }
 
 static uint32_t
-earlier(uint32_t time_ms, uint32_t by_ms)
+media_time(uint32_t time_ms, uint32_t preroll_ms)
 {
-	return time_ms > by_ms ? time_ms - by_ms : 0;
+	time_ms = time_ms > preroll_ms ? time_ms - preroll_ms : 0;
+	return MIN_OF(time_ms, UINT32_MAX - PROLOGUE_SHIFT_MS) +
+	       PROLOGUE_SHIFT_MS;
 }
 
 static void
-subtract(uint8_t *at, unsigned bytes, uint32_t by_ms)
+rewrite_time(uint8_t *at, unsigned bytes, uint32_t preroll_ms)
 {
 	uint32_t time_ms = 0;
 
 	for (unsigned i = 0; i < bytes; i++)
 		time_ms |= (uint32_t)at[i] << 8 * i;
-	time_ms = earlier(time_ms, by_ms);
+	time_ms = media_time(time_ms, preroll_ms);
 	for (unsigned i = 0; i < bytes; i++)
 		at[i] = (uint8_t)(time_ms >> 8 * i);
 }
 
-/* Times for the viewer, as the prologue promises them: without preroll. */
+/* Times as the prologue promises them. */
 static void
-subtract_preroll(struct assemble *assemble)
+rewrite_times(struct assemble *assemble)
 {
 	uint32_t preroll_ms = assemble->prologue->header.preroll_ms;
 	unsigned flags = assemble->parsed.property_flags;
@@ -182,9 +184,10 @@ subtract_preroll(struct assemble *assemble)
 		uint8_t *at = assemble->packet + payload->at + 1 + number;
 
 		if (payload->compressed)
-			subtract(at, offset, preroll_ms);
+			rewrite_time(at, offset, preroll_ms);
 		else if (payload->has_time)
-			subtract(at + offset + replicated + 4, 4, preroll_ms);
+			rewrite_time(
+			    at + offset + replicated + 4, 4, preroll_ms);
 	}
 }
 
@@ -197,7 +200,7 @@ finish(struct assemble *assemble)
 		assemble->counts.damaged++;
 		return;
 	}
-	subtract_preroll(assemble);
+	rewrite_times(assemble);
 	if (!tell_length(assemble)) {
 		assemble->counts.damaged++;
 		return;

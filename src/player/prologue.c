@@ -5,8 +5,8 @@
  * bounds that GStreamer's asfdemux only asserts.  Differences on purpose:
  *
  * - Preroll is 0, and subtracted from the times in the packets (assemble.c).
- *   asfdemux holds everything back until each stream is beyond the preroll; how
- *   much is buffered is decided by the source.
+ *   asfdemux holds everything back until each stream is beyond the preroll, or
+ *   half a second; how much is buffered is decided by the source.
  * - The number of packets is the largest there is: with 0, asfdemux takes every
  *   packet that it can for the beginning of another header.
  */
@@ -635,4 +635,48 @@ prologue_make(const uint8_t *header, size_t size, const struct asf_set *chosen,
 	bytes_put_u32le(&count_at, count + 2);
 	out->size = writer.at;
 	return ASF_OK;
+}
+
+/* Error correction, flags, Packet Length, Send Time, Duration, payload count
+ * with two bytes of length (ASF reference 5.1 to 5.3). */
+static const uint8_t first_front[] = { 0x82, 0, 0, 0x41, 0x5D, 0, 0, 0, 0, 0, 0,
+	0, 0, 0x80 };
+#define FIRST_LENGTH_AT 5
+#define FIRST_COUNT_AT 13
+
+static void
+put_beginning(struct bytes_writer *out, unsigned stream)
+{
+	bytes_put_u8(out, (uint8_t)(0x80 | stream)); /* a key frame's */
+	bytes_put_u8(out, 0xFF); /* object number */
+	bytes_put_u32le(out, 0); /* offset */
+	bytes_put_u8(out, 8); /* replicated data: */
+	bytes_put_u32le(out, 2); /* object size */
+	bytes_put_u32le(out, PROLOGUE_SHIFT_MS);
+	bytes_put_u16le(out, 1); /* payload length */
+	bytes_put_u8(out, 0);
+}
+
+void
+prologue_first_packet(const struct prologue *prologue, uint8_t *out)
+{
+	size_t size = prologue->header.packet_bytes;
+	struct bytes_writer writer = bytes_writer(out, size);
+	unsigned count = 0;
+
+	memset(out, 0, size);
+	bytes_put(&writer, first_front, sizeof(first_front));
+	for (unsigned i = 1; i < ASF_STREAMS; i++) {
+		if (!asf_set_has(prologue->streams, i))
+			continue;
+		put_beginning(&writer, i);
+		count++;
+	}
+	if (writer.failed) { /* tiny packets: it begins a little later */
+		memset(out, 0, size);
+		return;
+	}
+	out[FIRST_LENGTH_AT] = (uint8_t)writer.at;
+	out[FIRST_LENGTH_AT + 1] = (uint8_t)(writer.at >> 8);
+	out[FIRST_COUNT_AT] |= (uint8_t)count;
 }

@@ -20,6 +20,9 @@
 /* The longest ASF header that is read, and that is made. */
 #define PROLOGUE_MAX (256 * 1024)
 
+/* All presentation times behind it are media times and so much. */
+#define PROLOGUE_SHIFT_MS 501
+
 struct prologue {
 	struct asf_header header; /* as the server sent it */
 	struct asf_set streams; /* those that are in it */
@@ -40,5 +43,14 @@ struct prologue {
  */
 enum asf_result prologue_make(const uint8_t *header, size_t size,
     const struct asf_set *chosen, uint64_t duration_us, struct prologue *out);
+/*
+ * The packet behind the prologue, of the title's packet size: of each stream
+ * the beginning of a media object, at PROLOGUE_SHIFT_MS, that never goes on.
+ *
+ * asfdemux lets nothing out before each kind of stream is half a second beyond
+ * its preroll: with this it is at once.  It drops the object when the first
+ * real one comes, and takes its time for the title's beginning.
+ */
+void prologue_first_packet(const struct prologue *prologue, uint8_t *out);
 
 #endif

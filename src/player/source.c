@@ -278,7 +278,12 @@ fail(struct source *source)
 static GstBuffer *
 buffer_of_prologue(const struct prologue *prologue)
 {
-	return gst_buffer_new_memdup(prologue->bytes, prologue->size);
+	size_t size = prologue->size + prologue->header.packet_bytes;
+	uint8_t *data = g_malloc(size);
+
+	memcpy(data, prologue->bytes, prologue->size);
+	prologue_first_packet(prologue, data + prologue->size);
+	return gst_buffer_new_wrapped(data, size);
 }
 
 /* The buffer owns the packet. */

@@ -42,7 +42,7 @@ class Lossy:
         self.server = (HOST, server_port)
         self.lose_each, self.passed, self.lost = lose_each, 0, 0
         self.swap_each, self.swapped, self.held = swap_each, 0, None
-        self.to_server = None
+        self.source_port = 0     # that the server sees
         self.media = udp_pair()
         self.client_ports, self.server_ports = None, None
         self.listener = socket.create_server((HOST, 0))
@@ -50,10 +50,6 @@ class Lossy:
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
-
-    def source_port(self):
-        """That the server sees."""
-        return self.to_server.getsockname()[1] if self.to_server else 0
 
     def close(self):
         self.stop.set()
@@ -64,7 +60,8 @@ class Lossy:
     def run(self):
         self.listener.settimeout(10)
         client = self.listener.accept()[0]
-        server = self.to_server = socket.create_connection(self.server)
+        server = socket.create_connection(self.server)
+        self.source_port = server.getsockname()[1]
         selector = selectors.DefaultSelector()
         for one in (client, server, *self.media):
             selector.register(one, selectors.EVENT_READ)
