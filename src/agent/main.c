@@ -32,7 +32,7 @@ struct options {
 
 static const char usage_text[] =
     "usage: vodagent [-f] [-t] [-c FILE] [-n INSTANCE] [-l ADDRESS:PORT]\n"
-    "                [-H ADDRESS:PORT] [-o NAME=VALUE]... [-V] [-h]\n"
+    "                [-H ADDRESS:PORT] [-o NAME=VALUE]... [-p FILE] [-V] [-h]\n"
     "\n"
     "  -f        stay in the foreground, log on stderr\n"
     "  -t        check the configuration and print what it means\n"
@@ -41,6 +41,7 @@ static const char usage_text[] =
     "  -l ADDR   answer load questions there (default :3333)\n"
     "  -H ADDR   /metrics and /status.json there (default :9554)\n"
     "  -o N=V    override a setting of the configuration\n"
+    "  -p FILE   the daemon's process number goes there\n"
     "  -V        print the version\n"
     "  -h        print this\n";
 
@@ -53,6 +54,7 @@ static const struct program program = {
 	.usage = usage_text,
 	.file = DEFAULT_FILE,
 	.instance = "vodd",
+	.detaches = true,
 	.letters = "l:H:",
 	.take = take_option,
 };
@@ -243,16 +245,18 @@ done:
 }
 
 static int
-serve(const struct program_options *options, const struct config *config,
+serve(struct program_options *options, const struct config *config,
     struct agent *agent)
 {
 	struct ports ports;
 
 	log_set_level((enum log_level)config->log_level);
 	signal(SIGPIPE, SIG_IGN);
-	if (ports_open(config, &ports) != 0 || give_up_root(config->user) != 0)
+	if (ports_open(config, &ports) != 0 ||
+	    program_prepare(&program, options) != 0 ||
+	    give_up_root(config->user) != 0)
 		return 1;
-	if (!options->foreground && program_detach(&program) != 0)
+	if (!options->foreground && program_detach(&program, options) != 0)
 		return 1;
 	return answer_all(agent, &ports);
 }

@@ -40,7 +40,7 @@ struct options {
 static const char usage_text[] =
     "usage: vodbalance [-f] [-t] [-c FILE] [-s tcp:VIP:PORT|fwmark:N]...\n"
     "                  [-i INTERVAL] [-o NAME=VALUE]... [--dry-run] [--once]\n"
-    "                  [--explain] [--json] [-V] [-h]\n"
+    "                  [--explain] [--json] [-p FILE] [-V] [-h]\n"
     "       vodbalance [-c FILE] [-o NAME=VALUE]... --misc-check NODE\n"
     "       vodbalance [-c FILE] [-s ...] [-o NAME=VALUE]... --diagnose "
     "[NODE]\n"
@@ -52,6 +52,7 @@ static const char usage_text[] =
     "  -s SERVICE   weigh this service; may be given several times\n"
     "  -i INTERVAL  ask so often (default \"1 s\")\n"
     "  -o N=V       override a setting of the configuration\n"
+    "  -p FILE      the daemon's process number goes there\n"
     "  --dry-run    change nothing\n"
     "  --once       one round, then exit\n"
     "  --explain    print what nodes say and how their weights come about\n"
@@ -85,6 +86,7 @@ static const struct program program = {
 	.name = "vodbalance",
 	.usage = usage_text,
 	.file = DEFAULT_FILE,
+	.detaches = true,
 	.letters = "s:i:",
 	.words = words,
 	.take = take_option,
@@ -269,7 +271,7 @@ done:
 }
 
 static int
-serve(const struct options *options, struct serving *serving)
+serve(struct options *options, struct serving *serving)
 {
 	const struct config *config = &serving->configs[0];
 	const struct balancer_options *balancer = &options->balancer;
@@ -281,12 +283,14 @@ serve(const struct options *options, struct serving *serving)
 	signal(SIGPIPE, SIG_IGN);
 	if (services_missing(config) != 0)
 		return PROGRAM_USAGE;
+	if (program_prepare(&program, &options->common) != 0)
+		return 1;
 	if (privileges_limit(config->user, config->state, error) != 0) {
 		log_error("balancer", "%s", error);
 		return 1;
 	}
 	sock_raise_file_limit(ASK_PARALLEL + FILES_BESIDE_CONNECTIONS);
-	if (!foreground && program_detach(&program) != 0)
+	if (!foreground && program_detach(&program, &options->common) != 0)
 		return 1;
 	return balance(serving, balancer);
 }

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -112,6 +113,9 @@ take_option(const struct program *program, int option, const char *value,
 	case 'n':
 		out->instance = value;
 		return PROGRAM_GOES_ON;
+	case 'p':
+		out->pid_file = program_path(value);
+		return PROGRAM_GOES_ON;
 	case 'o':
 		return take_override(program, &out->settings, value);
 	case 'V':
@@ -128,11 +132,12 @@ take_all(const struct program *program, int argc, char **argv, void *context,
     struct program_options *out)
 {
 	static const struct option no_words[] = { { NULL, 0, NULL, 0 } };
-	const char *common =
-	    program->instance != NULL ? "ftc:n:o:Vh" : "ftc:o:Vh";
 	int result = PROGRAM_GOES_ON, option;
-	char letters[128];
+	char common[32], letters[128];
 
+	snprintf(common, sizeof(common), "ftc:o:Vh%s%s",
+	    program->instance != NULL ? "n:" : "",
+	    program->detaches ? "p:" : "");
 	snprintf(letters, sizeof(letters), ":%s%s", common, program->letters);
 	while (result == PROGRAM_GOES_ON &&
 	       (option = getopt_long(argc, argv, letters,
@@ -159,6 +164,7 @@ program_options(const struct program *program, int argc, char **argv,
 	int result;
 
 	*out = (struct program_options){ .instance = program->instance,
+		.pid_fd = -1,
 		.settings = { .file = program->file, .file_optional = true } };
 	result = take_all(program, argc, argv, context, out);
 	if (result != PROGRAM_GOES_ON)
@@ -187,12 +193,40 @@ program_print(const struct program_options *options,
 }
 
 int
-program_detach(const struct program *program)
+program_prepare(const struct program *program, struct program_options *options)
+{
+	if (options->pid_file == NULL || options->foreground)
+		return 0;
+	options->pid_fd = open(options->pid_file,
+	    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (options->pid_fd != -1)
+		return 0;
+	fprintf(stderr, "%s: cannot write %s: %s\n", program->name,
+	    options->pid_file, strerror(errno));
+	return -errno;
+}
+
+static int
+write_number(int fd)
+{
+	if (fd == -1)
+		return 0;
+	if (ftruncate(fd, 0) != 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+int
+program_detach(
+    const struct program *program, const struct program_options *options)
 {
 	int error = log_open(LOG_TO_SYSLOG, program->name, NULL);
 
 	if (error == 0 && daemon(0, 0) != 0)
 		error = -errno;
+	if (error == 0)
+		error = write_number(options->pid_fd);
 	if (error != 0)
 		fprintf(stderr, "%s: cannot become a daemon: %s\n",
 		    program->name, strerror(-error));

@@ -4,7 +4,7 @@
  * prints, the way into the background.
  *
  *	-f foreground   -t test   -c FILE   -n INSTANCE   -o NAME=VALUE
- *	-V version      -h help
+ *	-p PID_FILE     -V version      -h help
  */
 #ifndef BASE_PROGRAM_H
 #define BASE_PROGRAM_H
@@ -32,6 +32,7 @@ struct program {
 	const char *file; /* the configuration unless -c names another */
 	const char
 	    *instance; /* unless -n names another; NULL: there is no -n */
+	bool detaches; /* by program_detach(): there is -p */
 	const char *letters; /* its own options, as for getopt(3) */
 	const struct option *words; /* its own long ones, or NULL */
 	program_take *take;
@@ -40,6 +41,8 @@ struct program {
 struct program_options {
 	struct settings_source settings;
 	const char *instance; /* its name is valid */
+	const char *pid_file; /* NULL: none */
+	int pid_fd; /* of it, or -1 */
 	bool foreground, test;
 };
 
@@ -73,9 +76,18 @@ void program_print(const struct program_options *options,
     const struct settings_row *rows, size_t count, const void *target);
 
 /*
- * Into the background, with the log in syslog.  0, or -errno, said on stderr:
- * so whatever can be refused is to be refused before.
+ * To be called while the program may still write where its file for init
+ * scripts (-p) is to be.  0, or -errno, said on stderr.
  */
-int program_detach(const struct program *program);
+int program_prepare(
+    const struct program *program, struct program_options *options);
+
+/*
+ * Into the background, with the log in syslog and the process's number in the
+ * file.  0, or -errno, said on stderr: so whatever can be refused is to be
+ * refused before.
+ */
+int program_detach(
+    const struct program *program, const struct program_options *options);
 
 #endif
