@@ -157,5 +157,5 @@ main(int argc, char *argv[])
 		return HEADLESS_USAGE;
 	}
 	headless.url = argv[optind];
-	return headless_run(&headless);
+	return (int)headless_run(&headless);
 }

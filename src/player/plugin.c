@@ -13,6 +13,8 @@ plugin_init(GstPlugin *plugin)
 	return source_register(plugin, GST_RANK_NONE);
 }
 
+/* The macro casts its texts' const away. */
+#pragma GCC diagnostic ignored "-Wcast-qual"
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, vodsrc,
     "Video on demand: ASF over RTSP", plugin_init, PACKAGE_VERSION, "BSD",
     PACKAGE_NAME, "https://www.rfc-editor.org/rfc/rfc2326")
