@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/filter.h>
+#include <linux/if_packet.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <net/if.h>
@@ -38,6 +39,8 @@
 #define TCP_FLAGS_AT 13
 #define TCP_SYN 0x02
 #define TCP_ACK 0x10
+/* In an IPv4 header (RFC 791 3.1). */
+#define IP_DESTINATION_AT 16
 
 /* From a minute of silence on, four questions 15 s apart. */
 #define KEEPALIVE_IDLE_SECONDS 60
@@ -775,6 +778,50 @@ sock_local_peer(int fd, struct sock_peer *out)
 	*out = (struct sock_peer){ .pid = credentials.pid,
 		.uid = credentials.uid };
 	return 0;
+}
+
+/* Nothing comes before it is bound, so nothing by the filter. */
+static int
+packets_filter(int fd, const struct in_addr *to)
+{
+	struct sock_filter only_to[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, IP_DESTINATION_AT),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(to->s_addr), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	const struct sock_fprog program = { .len = ARRAY_LENGTH(only_to),
+		.filter = only_to };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+		sizeof(program)) != 0)
+		return -errno;
+	return 0;
+}
+
+int
+sock_packets(unsigned interface, uint16_t ether_type, const struct in_addr *to)
+{
+	const struct sockaddr_ll place = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ether_type),
+		.sll_ifindex = (int)interface,
+	};
+	int fd =
+	    socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int result;
+
+	if (fd == -1)
+		return -errno;
+	result = to == NULL ? 0 : packets_filter(fd, to);
+	if (result == 0 &&
+	    bind(fd, (const struct sockaddr *)&place, sizeof(place)) != 0)
+		result = -errno;
+	if (result != 0) {
+		close(fd);
+		return result;
+	}
+	return fd;
 }
 
 enum sock_kind

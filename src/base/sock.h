@@ -98,6 +98,14 @@ struct sock_peer {
 };
 int sock_local_peer(int fd, struct sock_peer *out);
 
+/*
+ * Packets of an ETHER_TYPE that come in at INTERFACE, from their network header
+ * on; TO is NULL or where IPv4 ones are to go, others are not received.
+ * -EPERM without CAP_NET_RAW.
+ */
+int sock_packets(
+    unsigned interface, uint16_t ether_type, const struct in_addr *to);
+
 /* What a descriptor that somebody else opened really is. */
 enum sock_kind {
 	SOCK_KIND_NONE,

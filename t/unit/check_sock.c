@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/tcp.h>
+#include <net/ethernet.h>
+#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -809,6 +811,42 @@ START_TEST(every_kind_of_socket_is_told_from_the_others)
 }
 END_TEST
 
+/* A datagram to that address of loopback. */
+static void
+datagram_send(const char *to)
+{
+	union sock_address address;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(sock_address_parse(to, &address), 0);
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(
+	    sendto(fd, "x", 1, 0, &address.any, sock_address_length(&address)),
+	    1);
+	close(fd);
+}
+
+START_TEST(packets_are_those_to_one_address)
+{
+	struct in_addr to = { .s_addr = htonl(0x7f4d0009) }, is;
+	int fd = sock_packets(if_nametoindex("lo"), ETH_P_IP, &to);
+	uint8_t packet[64];
+
+	if (fd == -EPERM)
+		return; /* without CAP_NET_RAW */
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	datagram_send("127.77.0.8:9");
+	datagram_send("127.77.0.9:9");
+	wait_for(fd, POLLIN);
+	ck_assert_int_ge(recv(fd, packet, sizeof(packet), 0), 28);
+	memcpy(&is, packet + 16, sizeof(is)); /* RFC 791 3.1 */
+	ck_assert_uint_eq(is.s_addr, to.s_addr);
+	ck_assert_int_eq(recv(fd, packet, sizeof(packet), 0), -1);
+	close(fd);
+}
+END_TEST
+
 START_TEST(the_file_limit_is_raised_as_far_as_allowed)
 {
 	struct rlimit limit;
@@ -881,6 +919,7 @@ descriptor_tests(void)
 	tcase_add_test(tests, who_connects_is_told_who_listened_last);
 	tcase_add_test(tests, a_path_longer_than_an_address_will_do);
 	tcase_add_test(tests, every_kind_of_socket_is_told_from_the_others);
+	tcase_add_test(tests, packets_are_those_to_one_address);
 	tcase_add_test(tests, the_file_limit_is_raised_as_far_as_allowed);
 	return tests;
 }
