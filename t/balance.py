@@ -504,28 +504,35 @@ def asks_elsewhere(cluster):
 
 
 def diagnoses(cluster):
+    """What agents say; t/cluster/diagnose has all the rest."""
     def run(*words):
         done = subprocess.run(
-            [program("vodbalance"), "-c", cluster.balancer.conf, "--diagnose"]
+            [program("vodbalance"), "-c", cluster.balancer.conf, "--json"]
             + list(words), capture_output=True, text=True, timeout=60)
-        return done.returncode, done.stdout + done.stderr
-    status, out = run()
-    check(status == 0 and out.count("ok ") == 18, out)
+        found = [json.loads(line) for line in done.stdout.splitlines()]
+        return done.returncode, {
+            (one["where"], one["check"]): one["state"] for one in found
+        }, done.stdout + done.stderr
+    node = "127.0.0.1:554"
+    status, sound, out = run("--diagnose")
+    for one in ("agent", "vip", "arp", "announce"):
+        check(sound.get((node, one)) == "ok", out)
     values = cluster.agents[0].values
-    for name, wrong, said in (
-            ("vip_on_lo", 0, "not on lo"), ("arp_ignore", 0, "arp_ignore is 0"),
-            ("arp_announce", 0, "arp_announce is not 2"),
-            ("rtsp_ok", 0, "does not answer RTSP")):
-        right, values[name] = values[name], wrong
-        status, out = run("127.0.0.1")
+    for name, one in (("vip_on_lo", "vip"), ("arp_ignore", "arp"),
+                      ("arp_announce", "announce")):
+        right, values[name] = values[name], 0
+        status, found, out = run("--diagnose", "127.0.0.1")
         values[name] = right
-        check(status == 1 and out.count("WRONG") == 1 and said in out, out)
+        check(status == 1 and all(
+            found[key] == ("wrong" if key == (node, one) else sound[key])
+            for key in found), out)
     within(10, "all ready", lambda: min(
         cluster.table.weights().values()) > 9000)
-    status, out = run("127.0.0.9")
-    check(status == 1 and "no agent listens there" in out, out)
-    status, out = run("-s", "tcp:127.0.0.101:554")
-    check(status == 1 and "no such service" in out, out)
+    status, found, out = run("--diagnose", "127.0.0.9")
+    check(status == 1 and found == {("127.0.0.9", "service"): "wrong"}, out)
+    missing = "tcp:127.0.0.101:554"
+    status, found, out = run("-s", missing, "--diagnose")
+    check(status == 1 and found[missing, "service"] == "wrong", out)
     say("ok: --diagnose")
 
 

@@ -64,6 +64,8 @@ const struct settings_row config_rows[] = {
 	    "Folder for a file per node with its weight; empty: none."),
 	ROW("user", SETTINGS_TEXT, user, "vodd", 0, 0, NULL,
 	    "User that the balancer runs as when started by root."),
+	ROW("diagnose_title", SETTINGS_TEXT, diagnose_title, "", 0, 0, NULL,
+	    "Title that --diagnose plays for a moment; empty: none."),
 	ROW("log_level", SETTINGS_CHOICE, log_level, "info", 0, 3,
 	    log_level_names,
 	    "The least important level that is logged."),

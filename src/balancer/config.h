@@ -34,6 +34,7 @@ struct config {
 	char state[SETTINGS_TEXT_MAX]; /* "": none */
 	char track_files[SETTINGS_TEXT_MAX]; /* "": none */
 	char user[SETTINGS_TEXT_MAX];
+	char diagnose_title[SETTINGS_TEXT_MAX]; /* "": none */
 	uint64_t log_level; /* enum log_level */
 };
 

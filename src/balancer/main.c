@@ -44,6 +44,7 @@ static const char usage_text[] =
     "       vodbalance [-c FILE] [-o NAME=VALUE]... --misc-check NODE\n"
     "       vodbalance [-c FILE] [-s ...] [-o NAME=VALUE]... --diagnose "
     "[NODE]\n"
+    "                  [--json]\n"
     "       vodbalance --simulate FILE\n"
     "\n"
     "  -f           stay in the foreground, log on stderr\n"
@@ -60,8 +61,8 @@ static const char usage_text[] =
     "  --misc-check NODE\n"
     "               ask one node and exit as keepalived's misc_dynamic wants\n"
     "  --diagnose [NODE]\n"
-    "               which step of the set-up is wrong, of NODE or of all "
-    "nodes\n"
+    "               which steps of the set-up are wrong, of NODE or of "
+    "all\n"
     "  --simulate FILE\n"
     "               what policies would make of the cluster in FILE\n"
     "  -V           print the version\n"
@@ -323,6 +324,7 @@ main(int argc, char **argv)
 	if (options.misc_check != NULL)
 		return misc_check_run(config, options.misc_check);
 	if (options.diagnose)
-		return diagnose_run(config, options.node);
+		return diagnose_run(config, options.node,
+		    options.balancer.form == EXPLAIN_JSON);
 	return serve(&options, &serving);
 }
