@@ -281,7 +281,6 @@ serve(struct options *options, struct serving *serving)
 	char error[SETTINGS_ERROR_MAX];
 
 	log_set_level((enum log_level)config->log_level);
-	signal(SIGPIPE, SIG_IGN);
 	if (services_missing(config) != 0)
 		return PROGRAM_USAGE;
 	if (program_prepare(&program, &options->common) != 0)
@@ -305,6 +304,7 @@ main(int argc, char **argv)
 	char error[SETTINGS_ERROR_MAX];
 	int result;
 
+	signal(SIGPIPE, SIG_IGN);
 	if ((result = read_options(argc, argv, &options)) != PROGRAM_GOES_ON)
 		return result;
 	if (options.simulate != NULL)
