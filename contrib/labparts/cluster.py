@@ -205,13 +205,26 @@ class Process:
             self.kill()
 
 
-class Node:
-    def __init__(self, name, capacity, settings):
-        self.name, self.address = name, NODES[name]
-        self.capacity_bps = capacity * 1000000
+class Machine:
+    """One on the segment: its own namespace, link eth0."""
+
+    def __init__(self, name, settings):
+        self.name, self.settings = name, settings
         self.folder = os.path.join(FOLDER, name)
+
+    def unplug(self):
+        run("ip", "-n", SEGMENT, "link", "set", "p-" + self.name, "down")
+
+    def plug(self):
+        run("ip", "-n", SEGMENT, "link", "set", "p-" + self.name, "up")
+
+
+class Node(Machine):
+    def __init__(self, name, capacity, settings):
+        super().__init__(name, settings)
+        self.address = NODES[name]
+        self.capacity_bps = capacity * 1000000
         self.conf = os.path.join(self.folder, "vodd.conf")
-        self.settings = settings
         self.server = self.agent = None
 
     def set_up(self):
@@ -284,26 +297,17 @@ class Node:
     def order(self, word):
         run(BUILD + "/vodd", "-n", self.name, "-c", self.conf, "-s", word)
 
-    def unplug(self):
-        run("ip", "-n", SEGMENT, "link", "set", "p-" + self.name, "down")
-
-    def plug(self):
-        run("ip", "-n", SEGMENT, "link", "set", "p-" + self.name, "up")
-
     def die(self):
         """As a machine does whose power fails."""
         self.unplug()
         self.server.kill()
-        # vodd's workers outlive their master
-        run("pkill", "-KILL", "-f", "vodd -f -n %s " % self.name, check=False)
         self.agent.kill()
 
 
-class Director:
+class Director(Machine):
     def __init__(self, name, priority, settings):
-        self.name, self.address = name, DIRECTORS[name]
-        self.priority, self.settings = priority, settings
-        self.folder = os.path.join(FOLDER, name)
+        super().__init__(name, settings)
+        self.priority = priority
         self.keepalived = self.balancer = None
 
     def set_up(self, *options):
@@ -362,12 +366,6 @@ class Director:
                                 % (re.escape(VIP), RTSP_PORT), table))
         return {name: int(found[address])
                 for name, address in NODES.items() if address in found}
-
-    def unplug(self):
-        run("ip", "-n", SEGMENT, "link", "set", "p-" + self.name, "down")
-
-    def plug(self):
-        run("ip", "-n", SEGMENT, "link", "set", "p-" + self.name, "up")
 
 
 def counters(place):
@@ -490,7 +488,6 @@ class Cluster:
     def stop(self):
         for one in self.processes():
             one.kill()
-        run("pkill", "-KILL", "-x", "vodd", check=False)
         if self.settings.library:
             run("umount", FOLDER + "/media/library", check=False)
         for name in [SEGMENT, "clients", *DIRECTORS, *NODES]:

@@ -12,7 +12,7 @@ import time
 import cluster
 import picture
 import viewers
-from cluster import FOLDER, VIP, say
+from cluster import VIP, say
 
 SECONDS = 120
 CAPACITIES = (10, 10, 20)
@@ -76,7 +76,7 @@ def choose(random):
     return "%dk-%ds.asf" % (rate, length), length
 
 
-def play_one(crowd):
+def play_one():
     """A real player beside the light ones."""
     say("ffmpeg plays rtsp://%s/sample.wmv for 4 s" % VIP)
     done = subprocess.run(cluster.on(
@@ -122,13 +122,14 @@ def main():
                 lab.make_title("%dk-%ds.asf" % (rate, length), rate * 1000,
                                length)
         crowd = viewers.Crowd()
-        play_one(crowd)
+        play_one()
         record = perform(lab, crowd)
         with open("lab.svg", "w") as out:
             out.write(record.draw())
-        say("%d sessions played, %d failed (they were on n3 when it died); "
-            "logs are gone with %s, lab.svg is here" % (
-                crowd.ended, len(crowd.failures), FOLDER))
+        say("%d viewers came and %d of them left satisfied so far; %d did not: "
+            "they were on n3, or came to it before it was out of the tables"
+            % (crowd.started, crowd.ended, len(crowd.failures)))
+        say("lab.svg is written")
         crowd.close()
     return 0
 

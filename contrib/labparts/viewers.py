@@ -254,11 +254,6 @@ class Viewer:
         self.state = state
         self.crowd.forget(self)
 
-    def cut(self):
-        """Its connection ends; the session is left to itself."""
-        self.crowd.selector.unregister(self.link)
-        self.link.close()
-
 
 class Crowd:
     """All viewers, and the thread that acts for them.  Everything of a viewer
@@ -321,12 +316,16 @@ class Crowd:
     def arrive(self, rate, choose, until):
         """RATE viewers a second, at random moments, until then; CHOOSE says
         (title, seconds)."""
+        due = time.monotonic()
+
         def one():
-            if time.monotonic() < until and not self.stopped:
-                self.at(time.monotonic() + self.random.expovariate(rate), one)
-                title, seconds = choose(self.random)
-                self.add(title, seconds)
-        self.at(0, one)
+            nonlocal due
+            due += self.random.expovariate(rate)
+            if due < until:
+                self.at(due, one)
+            title, seconds = choose(self.random)
+            self.add(title, seconds)
+        self.at(due, one)
 
     def playing(self):
         return sum(one.state == "playing" for one in list(self.viewers))
