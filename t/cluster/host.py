@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-host - contrib/lab --host brings up the cluster in this kernel, and nothing of it
-is left behind, neither at its end nor when it is killed.
+host - contrib/lab --host brings up the cluster in this kernel, and nothing of
+it is left behind, neither at its end nor when it is told to end.
 """
 
 import os

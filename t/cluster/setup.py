@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-setup - setup-director and setup-realserver, on machines that nobody has touched:
-a dry run changes nothing, a second run finds nothing to do, what is made serves
-viewers, another set of nodes takes the place of the first, --undo leaves nothing.
+setup - setup-director and setup-realserver, on machines that nobody has
+touched: a dry run changes nothing, a second run finds nothing to do, what is
+made serves viewers, another set of nodes takes the place of the first, --undo
+leaves nothing.
 """
 
 import os

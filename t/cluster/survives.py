@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-survives - a killed agent, killed balancers, a director without power: who watches
-notices nothing, and who comes is served.
+survives - a killed agent, killed balancers, a director without power: who
+watches notices nothing, and who comes is served.
 """
 
 import os

@@ -25,7 +25,8 @@ from cluster import say, shown  # noqa: E402
 RATES = (30, 30, 100, 100, 400)     # kbit/s
 LENGTHS = (20, 20, 22, 23, 40)      # s
 MEAN_S = sum(LENGTHS) / len(LENGTHS)
-AT_ONCE = 370
+AT_ONCE = 380
+COME_S = 16                         # until they are there
 LEAST = 300
 CAPACITY = 22                       # Mbit/s of each node
 WATCHED = 20                        # one in so many
@@ -42,6 +43,7 @@ class Arrivals:
     def __init__(self, crowd):
         self.crowd, self.random = crowd, random.Random(4)
         self.count, self.watched = 0, []
+        self.due = 0.0
 
     def one(self, part=0.0):
         """One who has seen PART of the title already."""
@@ -55,19 +57,20 @@ class Arrivals:
             self.watched.append(viewer)
 
     def next(self):
-        if not self.crowd.stopped:
-            self.crowd.at(time.monotonic() + self.random.expovariate(
-                AT_ONCE / MEAN_S), self.next)
-            self.one()
+        """Whoever is late does not make the others late."""
+        self.due += self.random.expovariate(AT_ONCE / MEAN_S)
+        self.crowd.at(self.due, self.next)
+        self.one()
 
     def start(self):
         """All at once would be too many: within some seconds, at random places
         of their titles, as if they had always been there."""
         begin = time.monotonic()
         for i in range(AT_ONCE):
-            self.crowd.at(begin + i * 8 / AT_ONCE,
+            self.crowd.at(begin + i * COME_S / AT_ONCE,
                           lambda: self.one(self.random.random()))
-        self.crowd.at(begin + 4, self.next)
+        self.due = begin + COME_S / 2
+        self.crowd.at(self.due, self.next)
 
 
 def measure(lab, crowd):
