@@ -400,6 +400,19 @@ class only_damaged_packets(Spoiled):
 
 
 @case(FAILS)
+class packets_of_another_title(Spoiled):
+    """Its streams have other numbers than those described."""
+
+    def sdp(self):
+        header, at = self.title.header, 0
+        stream = bytes.fromhex("9107dcb7b7a9cf118ee600c00c205365")
+        while (at := header.find(stream, at + 1)) != -1:
+            header = patched(header, at + 72, bytes([header[at + 72] + 10]))
+        return self.title.sdp(header).replace(
+            b"a=stream:", b"a=stream:1")
+
+
+@case(FAILS)
 class the_end_at_once(Spoiled):
     def media(self, one):
         self.bye(one)

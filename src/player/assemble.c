@@ -106,7 +106,11 @@ is_sound(const struct assemble *assemble, const struct asf_payload *payload)
 {
 	uint32_t most = assemble->prologue->object_most[payload->stream];
 
-	if (most == 0 || payload->compressed) /* not looked at; 255 at most */
+	if (most == 0) /* not looked at */
+		return true;
+	if (payload->presentation_ms > assemble->prologue->latest_ms)
+		return false;
+	if (payload->compressed) /* objects of 255 bytes at most */
 		return true;
 	if (payload->object_bytes == 0)
 		return payload->data_bytes <= most;

@@ -90,6 +90,9 @@ client_set_state(struct client *client, enum client_state state)
 {
 	bool changed;
 
+	/* Only this thread writes it: packets come often. */
+	if (state == CLIENT_STREAMING && client->status.state == state)
+		return;
 	pthread_mutex_lock(&client->mutex);
 	changed = client->status.state != state;
 	client->status.state = state;
@@ -429,11 +432,13 @@ static void
 wait_while_idle(struct client *client)
 {
 	pthread_mutex_lock(&client->mutex);
+	client->is_idle = true;
 	while (!client->stopping && !client->has_seek &&
 	       (client->status.has_ended ||
 		   (!client->queue.is_buffering &&
 		       queue_reserve_ms(&client->queue) >= PATIENT_MS)))
 		pthread_cond_wait(&client->filled, &client->mutex);
+	client->is_idle = false;
 	pthread_mutex_unlock(&client->mutex);
 }
 
@@ -672,7 +677,8 @@ client_take(struct client *client, struct client_packet **out)
 		tell_changed(client);
 		pthread_mutex_lock(&client->mutex);
 	}
-	pthread_cond_broadcast(&client->filled);
+	if (client->is_idle)
+		pthread_cond_broadcast(&client->filled);
 	pthread_mutex_unlock(&client->mutex);
 	return taken;
 }

@@ -66,6 +66,7 @@ struct client {
 	pthread_mutex_t mutex;
 	pthread_cond_t filled;
 	bool stopping, interrupted, has_seek;
+	bool is_idle; /* the thread waits for the queue to be emptied */
 	uint64_t seek_us;
 	bool is_described, told_prologue;
 	struct asf_set streams;

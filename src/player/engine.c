@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <gst/audio/streamvolume.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,8 @@
 #define DEFAULT_LATENCY_MS 200
 #define DEFAULT_GIVE_UP_MS 30000
 #define LOOK_MS 100
-#define BEGIN_US (9 * US_PER_SECOND)
+#define UNDECODABLE "What the server sends cannot be decoded."
+#define STUCK_US (7 * US_PER_SECOND)
 
 /* Bits of playbin's flags (GstPlayFlags is not in its headers). */
 enum play_flag {
@@ -57,12 +59,15 @@ struct engine {
 	bool wants_play; /* else to pause */
 	bool has_prerolled, is_buffering, is_reconnecting;
 	bool has_no_sound;
+	atomic_bool has_media; /* set by GStreamer's threads */
 	unsigned percent;
 	bool is_seeking, has_next_seek;
 	uint64_t seek_us, next_seek_us;
 	uint64_t start_us; /* to go to when it has prerolled */
 	uint64_t last_us; /* where it ended */
-	uint64_t begun_us; /* when, on the clock */
+	struct {
+		uint64_t at_us, since_us, bytes;
+	} progress; /* when the position was last another */
 	struct failure breaking; /* it ends behind what is buffered */
 	double volume;
 	bool is_muted;
@@ -439,6 +444,8 @@ on_end(struct engine *engine)
 	if (engine->breaking.kind != FAILURE_NONE)
 		fail(engine, failure_of(engine->breaking.kind),
 		    engine->breaking.sentence);
+	else if (engine->source != NULL && !atomic_load(&engine->has_media))
+		fail(engine, ENGINE_CANNOT_PLAY, UNDECODABLE);
 	else
 		enter(engine, ENGINE_ENDED, ENGINE_NO_FAILURE, "");
 }
@@ -508,29 +515,50 @@ on_source_setup(GstElement *playbin, GstElement *source, gpointer context)
 		source_choose(source, &engine->chosen);
 }
 
-/*
- * Enough came for seconds of this title, and nothing can be made of it: what
- * comes is not what was described.
- */
-static void
-watch_beginning(struct engine *engine)
+/* Of the tracks that play; 0: not told. */
+static uint64_t
+wanted_bps(struct engine *engine)
 {
-	uint64_t since_us = now_us() - engine->begun_us, wanted_bps = 0;
 	struct engine_track tracks[ENGINE_TRACKS_MAX];
-	struct client_status status;
-	size_t count;
+	size_t count = engine_tracks(engine, tracks);
+	uint64_t bps = 0;
 
-	if (engine->has_prerolled || is_over(engine) ||
-	    engine->source == NULL || since_us < BEGIN_US ||
-	    !source_status(engine->source, &status) || status.buffered_us > 0)
-		return; /* not yet, or the decoders are only slow */
-	count = engine_tracks(engine, tracks);
 	for (size_t i = 0; i < count; i++)
 		if (tracks[i].chosen)
-			wanted_bps += tracks[i].bit_rate_bps;
-	if (status.bytes * 8 * US_PER_SECOND >= wanted_bps * BEGIN_US / 2)
-		fail(engine, ENGINE_CANNOT_PLAY,
-		    "What the server sends cannot be decoded.");
+			bps += tracks[i].bit_rate_bps;
+	return bps;
+}
+
+/*
+ * A server that sends and sends while the title does not begin, or does not go
+ * on, sends something else than was described.
+ */
+static void
+watch_progress(struct engine *engine)
+{
+	uint64_t position_us = engine_position_us(engine);
+	struct client_status status;
+	bool waits;
+
+	if (is_over(engine) || engine->source == NULL ||
+	    !source_status(engine->source, &status))
+		return;
+	waits = engine->has_prerolled && engine->state != ENGINE_PLAYING;
+	if (waits || engine->is_seeking ||
+	    position_us > engine->progress.at_us) {
+		engine->progress.at_us = position_us;
+		engine->progress.since_us = now_us();
+		engine->progress.bytes = status.bytes;
+		return;
+	}
+	if (now_us() - engine->progress.since_us < STUCK_US)
+		return;
+	/* Before it begins everything may still be on its way. */
+	if (!engine->has_prerolled && status.buffered_us > 0)
+		return;
+	if ((status.bytes - engine->progress.bytes) * 8 * US_PER_SECOND >=
+	    wanted_bps(engine) * STUCK_US * (engine->has_prerolled ? 8 : 1) / 2)
+		fail(engine, ENGINE_CANNOT_PLAY, UNDECODABLE);
 }
 
 static void
@@ -559,7 +587,7 @@ tell_script(struct engine *engine)
 static gboolean
 on_look(gpointer context)
 {
-	watch_beginning(context);
+	watch_progress(context);
 	tell_script(context);
 	return G_SOURCE_CONTINUE;
 }
@@ -589,13 +617,26 @@ on_segment(GstPad *pad, GstPadProbeInfo *info, gpointer context)
 	return GST_PAD_PROBE_OK;
 }
 
+/* Something of the title got as far as this. */
+static GstPadProbeReturn
+on_media(GstPad *pad, GstPadProbeInfo *info, gpointer context)
+{
+	struct engine *engine = context;
+
+	(void)pad;
+	(void)info;
+	atomic_store(&engine->has_media, true);
+	return GST_PAD_PROBE_REMOVE;
+}
+
 static void
 on_pad_added(GstElement *demuxer, GstPad *pad, gpointer context)
 {
 	(void)demuxer;
-	(void)context;
 	gst_pad_add_probe(
 	    pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_segment, NULL, NULL);
+	gst_pad_add_probe(
+	    pad, GST_PAD_PROBE_TYPE_BUFFER, on_media, context, NULL);
 }
 
 static void
@@ -604,11 +645,10 @@ on_element_setup(GstElement *playbin, GstElement *element, gpointer context)
 	GstElementFactory *factory = gst_element_get_factory(element);
 
 	(void)playbin;
-	(void)context;
 	if (factory != NULL &&
 	    strcmp(GST_OBJECT_NAME(factory), "asfdemux") == 0)
 		g_signal_connect(
-		    element, "pad-added", G_CALLBACK(on_pad_added), NULL);
+		    element, "pad-added", G_CALLBACK(on_pad_added), context);
 }
 
 /* ---- beginning and end ---- */
@@ -727,6 +767,7 @@ rest(struct engine *engine)
 	engine->is_reconnecting = engine->is_seeking = false;
 	engine->has_next_seek = engine->has_played = false;
 	engine->percent = engine->script_ms = 0;
+	atomic_store(&engine->has_media, false);
 	engine->stood_since_us = engine->start_us = engine->last_us = 0;
 	engine->breaking.kind = FAILURE_NONE;
 }
@@ -769,7 +810,8 @@ begin(struct engine *engine, uint64_t position_us)
 
 	rest(engine);
 	engine->start_us = position_us;
-	engine->begun_us = now_us();
+	engine->progress.at_us = engine->progress.bytes = 0;
+	engine->progress.since_us = now_us();
 	enter(engine, ENGINE_CONNECTING, ENGINE_NO_FAILURE, "");
 	if (!gst_uri_is_valid(uri)) {
 		fail(engine, ENGINE_BAD_URL,

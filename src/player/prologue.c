@@ -21,6 +21,7 @@
 #define STREAMS_MOST 32 /* asfdemux has room for so many */
 #define EXTENSIONS_MOST 16
 #define LEVELS 2 /* header, header extension */
+#define BEHIND_MOST_MS 60000 /* the end that was told */
 #define WAVE_BYTES 18
 #define VIDEO_FRONT_BYTES 11
 #define BITMAP_BYTES 40
@@ -584,6 +585,17 @@ put_objects(struct bytes_writer *out, const struct survey *survey,
 	return count;
 }
 
+/* A decoder that is told of a picture in a week shows it in a week. */
+static uint32_t
+latest_ms(const struct asf_header *header, uint64_t duration_us)
+{
+	uint64_t latest =
+	    duration_us / US_PER_MS + header->preroll_ms + BEHIND_MOST_MS;
+
+	return duration_us == 0 || latest > UINT32_MAX ? UINT32_MAX
+						       : (uint32_t)latest;
+}
+
 enum asf_result
 prologue_make(const uint8_t *header, size_t size, const struct asf_set *chosen,
     uint64_t duration_us, struct prologue *out)
@@ -616,6 +628,7 @@ prologue_make(const uint8_t *header, size_t size, const struct asf_set *chosen,
 			find_language(&survey, survey.streams[i].language,
 			    out->languages[i]);
 
+	out->latest_ms = latest_ms(&out->header, duration_us);
 	script_parse(survey.script, survey.script_bytes, out->header.preroll_ms,
 	    &out->script);
 

@@ -259,20 +259,29 @@ source_query(GstBaseSrc *base, GstQuery *query)
 }
 
 static GstFlowReturn
-fail(struct source *source)
+fail(struct source *source, const struct failure *failure)
 {
-	struct client_status status;
-	GstStructure *details;
+	GstStructure *details = gst_structure_new("details",
+	    SOURCE_FAILURE_FIELD, G_TYPE_INT, (int)failure->kind, NULL);
 
-	client_status(source->client, &status);
-	details = gst_structure_new("details", SOURCE_FAILURE_FIELD, G_TYPE_INT,
-	    (int)status.failure.kind, NULL);
 	gst_element_message_full_with_details(GST_ELEMENT(source),
 	    source->has_begun ? GST_MESSAGE_WARNING : GST_MESSAGE_ERROR,
 	    GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED,
-	    g_strdup(status.failure.sentence), NULL, __FILE__, __func__,
-	    __LINE__, details);
+	    g_strdup(failure->sentence), NULL, __FILE__, __func__, __LINE__,
+	    details);
 	return source->has_begun ? GST_FLOW_EOS : GST_FLOW_ERROR;
+}
+
+static GstFlowReturn
+end(struct source *source)
+{
+	struct failure failure;
+
+	if (source->has_begun)
+		return GST_FLOW_EOS;
+	failure_set(&failure, FAILURE_BAD_SERVER,
+	    "The server sends nothing of this title.");
+	return fail(source, &failure);
 }
 
 static GstBuffer *
@@ -304,6 +313,7 @@ source_create(GstPushSrc *push, GstBuffer **out)
 {
 	struct source *source = source_of(push);
 	struct client_packet *packet;
+	struct client_status status;
 
 	switch (client_take(source->client, &packet)) {
 	case CLIENT_PROLOGUE:
@@ -314,13 +324,14 @@ source_create(GstPushSrc *push, GstBuffer **out)
 		*out = buffer_of_packet(packet);
 		return GST_FLOW_OK;
 	case CLIENT_END:
-		return GST_FLOW_EOS;
+		return end(source);
 	case CLIENT_INTERRUPTED:
 		return GST_FLOW_FLUSHING;
 	case CLIENT_FAILURE:
 		break;
 	}
-	return fail(source);
+	client_status(source->client, &status);
+	return fail(source, &status.failure);
 }
 
 /* ---- GObject ---- */

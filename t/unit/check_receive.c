@@ -302,6 +302,22 @@ START_TEST(a_damaged_packet_is_counted_and_dropped)
 }
 END_TEST
 
+START_TEST(a_picture_of_next_week_is_damage)
+{
+	static uint8_t bad[65536];
+	static struct asf_packet before;
+	const struct asf_payload *payload = &before.payloads[0];
+
+	memcpy(bad, packet(4), packet_bytes);
+	ck_assert_int_eq(asf_packet_parse(bad, packet_bytes, &before), ASF_OK);
+	/* Stream, number u8, offset u32, replicated length u8, size, time. */
+	memset(bad + payload->at + 1 + 1 + 4 + 1 + 4, 0x70, 4);
+	put(true, packet_bytes + 4, bad, packet_bytes, true, false);
+	ck_assert_uint_eq(got_count, 0);
+	ck_assert_uint_eq(damaged(), 1);
+}
+END_TEST
+
 START_TEST(no_byte_of_a_packet_brings_out_one_that_is_unsound)
 {
 	static uint8_t bad[65536];
@@ -536,6 +552,7 @@ main(void)
 	tcase_add_test(
 	    receive, a_packet_whose_padding_was_cut_is_filled_up_again);
 	tcase_add_test(receive, a_damaged_packet_is_counted_and_dropped);
+	tcase_add_test(receive, a_picture_of_next_week_is_damage);
 	tcase_add_test(
 	    receive, no_byte_of_a_packet_brings_out_one_that_is_unsound);
 	tcase_add_test(receive, behind_a_seek_a_key_frame_is_first);
