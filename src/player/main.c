@@ -9,12 +9,14 @@
 #include <string.h>
 
 #include "player/headless.h"
+#include "player/window.h"
 #include "wire/rtsp.h"
 
 enum option_code {
 	OPTION_NO_WINDOW = 256,
 	OPTION_JSON,
 	OPTION_COMMANDS,
+	OPTION_FULL_SCREEN,
 	OPTION_SEEK,
 	OPTION_DURATION,
 	OPTION_FRAMES_TO,
@@ -36,6 +38,8 @@ static const struct option_text {
 	  "", "tell what happens as JSON, an object a line" },
 	{ { "commands", no_argument, NULL, OPTION_COMMANDS },
 	  "", "read pause, play, seek SECONDS, quit from stdin" },
+	{ { "full-screen", no_argument, NULL, OPTION_FULL_SCREEN },
+	  "", "begin with the screen full" },
 	{ { "seek", required_argument, NULL, OPTION_SEEK },
 	  " SECONDS", "begin there" },
 	{ { "duration", required_argument, NULL, OPTION_DURATION },
@@ -59,7 +63,9 @@ print_usage(FILE *out)
 {
 	char name[64];
 
-	fputs("usage: vodplay --no-window [OPTION]... URL\n", out);
+	fputs("usage: vodplay [OPTION]... [ADDRESS]\n"
+	      "       vodplay --no-window [OPTION]... URL\n",
+	    out);
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		snprintf(name, sizeof(name), "--%s%s", options[i].option.name,
 		    options[i].argument);
@@ -81,16 +87,24 @@ parse_seconds(const char *text, uint64_t *out_us)
 	return true;
 }
 
+/* What is not for the head-less player. */
+struct choice {
+	bool no_window, full_screen;
+};
+
 /* False: no such value. */
 static bool
 take_option(int option, const char *value, struct headless_options *out,
-    bool *no_window)
+    struct choice *choice)
 {
 	uint64_t us = 0;
 
 	switch (option) {
 	case OPTION_NO_WINDOW:
-		*no_window = true;
+		choice->no_window = true;
+		return true;
+	case OPTION_FULL_SCREEN:
+		choice->full_screen = true;
 		return true;
 	case OPTION_JSON:
 		out->json = true;
@@ -124,12 +138,37 @@ take_option(int option, const char *value, struct headless_options *out,
 	}
 }
 
+static int
+play_in_window(const struct headless_options *asked, bool full_screen)
+{
+#ifdef HAVE_WINDOW
+	const struct window_options window = { .address = asked->url,
+		.seek_us = asked->seek_us,
+		.latency_ms = asked->latency_ms,
+		.give_up_ms = asked->give_up_ms,
+		.full_screen = full_screen };
+
+	if (window_run(&window) == 0)
+		return 0;
+	fputs("vodplay: there is no display to show a window on; "
+	      "--no-window plays without\n",
+	    stderr);
+#else
+	(void)asked;
+	(void)full_screen;
+	fputs("vodplay: it was built without GTK 3 and has no window; "
+	      "--no-window plays without\n",
+	    stderr);
+#endif
+	return HEADLESS_NOT_PLAYED;
+}
+
 int
 main(int argc, char *argv[])
 {
 	struct option longs[OPTION_COUNT + 1] = { 0 };
 	struct headless_options headless = { 0 };
-	bool no_window = false;
+	struct choice choice = { 0 };
 	int option;
 
 	setlocale(LC_ALL, "");
@@ -145,17 +184,19 @@ main(int argc, char *argv[])
 			return 0;
 		}
 		if (option != '?' &&
-		    take_option(option, optarg, &headless, &no_window))
+		    take_option(option, optarg, &headless, &choice))
 			continue;
 		if (option != '?')
 			fprintf(stderr, "vodplay: no such value: %s\n", optarg);
 		print_usage(stderr);
 		return HEADLESS_USAGE;
 	}
-	if (!no_window || optind + 1 != argc) {
+	if (optind + 1 < argc || (choice.no_window && optind == argc)) {
 		print_usage(stderr);
 		return HEADLESS_USAGE;
 	}
-	headless.url = argv[optind];
+	headless.url = argv[optind]; /* NULL at the end */
+	if (!choice.no_window)
+		return play_in_window(&headless, choice.full_screen);
 	return (int)headless_run(&headless);
 }

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The picture, or instead of it a welcome or a sentence; and over it captions,
+ * notices and the time under the pointer.
+ */
+#include <epoxy/gl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "player/window_parts.h"
+
+#define NOTICE_MS 10000
+#define POINTED_GAP 6 /* between it and the seek bar */
+
+static GtkWidget *
+add_class(GtkWidget *widget, const char *name)
+{
+	gtk_style_context_add_class(gtk_widget_get_style_context(widget), name);
+	return widget;
+}
+
+/* ---- the sink ---- */
+
+/* OpenGL by hardware: by software it costs more than doing without. */
+static bool
+has_gl(GtkWindow *frame)
+{
+	GError *error = NULL;
+	GdkGLContext *context = gdk_window_create_gl_context(
+	    gtk_widget_get_window(GTK_WIDGET(frame)), &error);
+	const char *renderer = NULL;
+
+	if (context != NULL && gdk_gl_context_realize(context, &error)) {
+		gdk_gl_context_make_current(context);
+		renderer = (const char *)glGetString(GL_RENDERER);
+		if (renderer != NULL &&
+		    (strstr(renderer, "llvmpipe") != NULL ||
+			strstr(renderer, "softpipe") != NULL))
+			renderer = NULL;
+		gdk_gl_context_clear_current();
+	}
+	g_clear_object(&context);
+	g_clear_error(&error);
+	return renderer != NULL;
+}
+
+/* SINK draws into a widget of its own: it becomes the view's picture. */
+static void
+take_picture(struct view *view, GstElement *sink)
+{
+	g_object_get(sink, "widget", &view->picture, NULL);
+	atk_object_set_name(
+	    gtk_widget_get_accessible(view->picture), "Picture");
+	gtk_widget_show(view->picture);
+	gtk_stack_add_named(view->pages, view->picture, "picture");
+	g_object_unref(view->picture); /* the stack's */
+}
+
+static GstElement *
+make_gl_sink(struct view *view)
+{
+	GstElement *sink = gst_element_factory_make("gtkglsink", NULL);
+	GstElement *bin = gst_element_factory_make("glsinkbin", NULL);
+
+	if (sink == NULL || bin == NULL) {
+		gst_clear_object(&sink);
+		gst_clear_object(&bin);
+		return NULL;
+	}
+	take_picture(view, sink);
+	g_object_set(bin, "sink", sink, NULL);
+	if (gst_element_set_state(bin, GST_STATE_READY) !=
+	    GST_STATE_CHANGE_FAILURE)
+		return bin;
+	gst_element_set_state(bin, GST_STATE_NULL);
+	gtk_widget_destroy(view->picture);
+	gst_object_unref(gst_object_ref_sink(bin));
+	return NULL;
+}
+
+GstElement *
+view_make_sink(struct window *window)
+{
+	struct view *view = &window->view;
+	GstElement *sink = NULL;
+
+	view->drawn_by = "OpenGL";
+	if (has_gl(window->frame))
+		sink = make_gl_sink(view);
+	if (sink != NULL)
+		return sink;
+	view->drawn_by = "the processor";
+	fputs("vodplay: no OpenGL by hardware here, pictures are drawn "
+	      "without it\n",
+	    stderr);
+	sink = gst_element_factory_make("gtksink", NULL);
+	if (sink != NULL) {
+		take_picture(view, sink);
+		return sink;
+	}
+	view->drawn_by = "nothing";
+	gtk_stack_add_named(view->pages,
+	    add_class(gtk_box_new(GTK_ORIENTATION_VERTICAL, 0), "black"),
+	    "picture");
+	view_show_notice(window, "Pictures cannot be shown: GStreamer's "
+				 "gtksink is missing here.");
+	return NULL;
+}
+
+/* ---- pages ---- */
+
+static GtkWidget *
+action_button(const char *text, const char *action)
+{
+	GtkWidget *button = gtk_button_new_with_label(text);
+
+	gtk_actionable_set_action_name(GTK_ACTIONABLE(button), action);
+	gtk_widget_set_halign(button, GTK_ALIGN_CENTER);
+	return button;
+}
+
+static GtkLabel *
+wrapped_label(const char *text)
+{
+	GtkLabel *label = GTK_LABEL(gtk_label_new(text));
+
+	gtk_label_set_line_wrap(label, TRUE);
+	gtk_label_set_line_wrap_mode(label, PANGO_WRAP_WORD_CHAR);
+	gtk_label_set_justify(label, GTK_JUSTIFY_CENTER);
+	return label;
+}
+
+/* A page is a column in the middle, and can be scrolled when it is small. */
+static GtkWidget *
+page_new(struct view *view, const char *name)
+{
+	GtkWidget *scrolled = gtk_scrolled_window_new(NULL, NULL);
+	GtkWidget *page = gtk_box_new(GTK_ORIENTATION_VERTICAL, 12);
+
+	gtk_scrolled_window_set_policy(GTK_SCROLLED_WINDOW(scrolled),
+	    GTK_POLICY_NEVER, GTK_POLICY_AUTOMATIC);
+	gtk_widget_set_valign(page, GTK_ALIGN_CENTER);
+	add_class(page, "page");
+	gtk_container_add(GTK_CONTAINER(scrolled), page);
+	gtk_stack_add_named(view->pages, scrolled, name);
+	return page;
+}
+
+static void
+add(GtkWidget *page, GtkWidget *widget)
+{
+	gtk_box_pack_start(GTK_BOX(page), widget, FALSE, FALSE, 0);
+}
+
+static void
+make_welcome(struct view *view)
+{
+	GtkWidget *page = page_new(view, "welcome");
+	GtkWidget *image =
+	    gtk_image_new_from_icon_name("vodplay", GTK_ICON_SIZE_DIALOG);
+	GtkWidget *buttons = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
+	GtkWidget *recent = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
+
+	gtk_image_set_pixel_size(GTK_IMAGE(image), 64);
+	gtk_widget_set_halign(buttons, GTK_ALIGN_CENTER);
+	gtk_container_add(GTK_CONTAINER(buttons),
+	    add_class(action_button("Open Address…", "win.open"),
+		"suggested-action"));
+	gtk_container_add(GTK_CONTAINER(buttons),
+	    action_button("Open File…", "win.open-file"));
+	add(page, image);
+	add(page, buttons);
+	add(page, recent);
+	view->recent = GTK_BOX(recent);
+}
+
+static void
+make_message(struct view *view)
+{
+	GtkWidget *page = page_new(view, "message");
+	GtkWidget *buttons = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
+
+	view->message = wrapped_label("");
+	add_class(GTK_WIDGET(view->message), "sentence");
+	gtk_widget_set_halign(buttons, GTK_ALIGN_CENTER);
+	gtk_container_add(
+	    GTK_CONTAINER(buttons), action_button("Try Again", "win.again"));
+	gtk_container_add(
+	    GTK_CONTAINER(buttons), action_button("Open Another…", "win.open"));
+	add(page, gtk_image_new_from_icon_name(
+		      "dialog-warning-symbolic", GTK_ICON_SIZE_DIALOG));
+	add(page, GTK_WIDGET(view->message));
+	add(page, buttons);
+}
+
+void
+view_show_page(struct window *window, const char *name)
+{
+	gtk_stack_set_visible_child_name(window->view.pages, name);
+}
+
+static void
+on_recent(GtkButton *button, struct window *window)
+{
+	char *url = g_strdup(g_object_get_data(G_OBJECT(button), "url"));
+
+	titles_open(window, url, 0);
+	g_free(url);
+}
+
+static GtkWidget *
+recent_button(struct window *window, size_t number)
+{
+	const char *url = memory_recent_url(window->memory, number);
+	const char *title = memory_recent_title(window->memory, number);
+	const char *name = title[0] != '\0' ? title : url;
+	GtkWidget *label = gtk_label_new(name);
+	GtkWidget *button = gtk_button_new();
+
+	gtk_label_set_ellipsize(GTK_LABEL(label), PANGO_ELLIPSIZE_MIDDLE);
+	gtk_label_set_max_width_chars(GTK_LABEL(label), 48);
+	gtk_container_add(GTK_CONTAINER(button), label);
+	gtk_button_set_relief(GTK_BUTTON(button), GTK_RELIEF_NONE);
+	gtk_widget_set_halign(button, GTK_ALIGN_CENTER);
+	widget_name(button, name);
+	gtk_widget_set_tooltip_text(button, url);
+	g_object_set_data_full(G_OBJECT(button), "url", g_strdup(url), g_free);
+	g_signal_connect(button, "clicked", G_CALLBACK(on_recent), window);
+	return button;
+}
+
+#define WELCOME_RECENT 6
+
+void
+view_show_recent(struct window *window)
+{
+	GtkBox *box = window->view.recent;
+
+	gtk_container_foreach(
+	    GTK_CONTAINER(box), (GtkCallback)(void *)gtk_widget_destroy, NULL);
+	for (size_t i = 0; i < WELCOME_RECENT; i++)
+		if (memory_recent_url(window->memory, i) != NULL)
+			gtk_box_pack_start(
+			    box, recent_button(window, i), FALSE, FALSE, 0);
+	gtk_widget_show_all(GTK_WIDGET(box));
+}
+
+/* ---- over the picture ---- */
+
+static gboolean
+end_notice(gpointer context)
+{
+	struct view *view = context;
+
+	view->notice_end = 0;
+	gtk_revealer_set_reveal_child(view->notice, FALSE);
+	return G_SOURCE_REMOVE;
+}
+
+void
+view_show_notice(struct window *window, const char *sentence)
+{
+	struct view *view = &window->view;
+
+	g_clear_handle_id(&view->notice_end, g_source_remove);
+	gtk_revealer_set_reveal_child(view->notice, sentence[0] != '\0');
+	if (sentence[0] == '\0')
+		return;
+	gtk_label_set_text(view->notice_text, sentence);
+	view->notice_end = g_timeout_add(NOTICE_MS, end_notice, view);
+}
+
+/* What a link leads to is for the viewer to decide: it is shown only. */
+void
+view_show_caption(struct window *window, const char *type, const char *text)
+{
+	GtkWidget *caption = GTK_WIDGET(window->view.caption);
+	char *shown = g_ascii_strcasecmp(type, "URL") == 0
+			  ? g_strdup_printf("Link: %s", text)
+			  : g_strdup(text);
+
+	g_strstrip(shown);
+	gtk_label_set_text(window->view.caption, shown);
+	gtk_widget_set_visible(caption,
+	    window->shows_captions && text[0] != '\0' && shown[0] != '\0');
+	g_free(shown);
+}
+
+void
+view_show_pointed(struct window *window, int x, const char *time)
+{
+	GtkWidget *pointed = GTK_WIDGET(window->view.pointed);
+	GtkWidget *over = GTK_WIDGET(window->controls.over);
+	int width, room;
+
+	gtk_label_set_text(window->view.pointed, time);
+	gtk_widget_set_visible(pointed, time[0] != '\0');
+	gtk_widget_get_preferred_width(pointed, NULL, &width);
+	room = gtk_widget_get_allocated_width(GTK_WIDGET(window->view.overlay));
+	gtk_widget_set_margin_start(
+	    pointed, CLAMP(x - width / 2, 0, MAX_OF(room - width, 0)));
+	gtk_widget_set_margin_bottom(pointed,
+	    POINTED_GAP + (window->is_full_screen
+				  ? gtk_widget_get_allocated_height(over)
+				  : 0));
+}
+
+static void
+add_over(struct view *view, GtkWidget *widget, GtkAlign across, GtkAlign down)
+{
+	gtk_widget_set_halign(widget, across);
+	gtk_widget_set_valign(widget, down);
+	gtk_overlay_add_overlay(view->overlay, widget);
+	/* What lies there is looked through by the pointer. */
+	gtk_overlay_set_overlay_pass_through(view->overlay, widget, TRUE);
+}
+
+static GtkLabel *
+hidden_label(struct view *view, const char *class, GtkAlign across)
+{
+	GtkLabel *label = wrapped_label("");
+
+	add_class(GTK_WIDGET(label), class);
+	gtk_widget_set_no_show_all(GTK_WIDGET(label), TRUE);
+	add_over(view, GTK_WIDGET(label), across, GTK_ALIGN_END);
+	return label;
+}
+
+static void
+make_over(struct view *view)
+{
+	GtkWidget *notice = gtk_revealer_new();
+	GtkWidget *spinner = gtk_spinner_new();
+
+	view->caption = hidden_label(view, "caption", GTK_ALIGN_CENTER);
+	view->pointed = hidden_label(view, "pointed", GTK_ALIGN_START);
+	view->spinner = GTK_SPINNER(spinner);
+	gtk_widget_set_size_request(spinner, 48, 48);
+	gtk_widget_set_no_show_all(spinner, TRUE);
+	add_class(spinner, "waiting");
+	add_over(view, spinner, GTK_ALIGN_CENTER, GTK_ALIGN_CENTER);
+	view->notice = GTK_REVEALER(notice);
+	view->notice_text = wrapped_label("");
+	add_class(GTK_WIDGET(view->notice_text), "notice");
+	gtk_container_add(GTK_CONTAINER(notice), GTK_WIDGET(view->notice_text));
+	add_over(view, notice, GTK_ALIGN_CENTER, GTK_ALIGN_START);
+}
+
+static gboolean
+on_press(GtkWidget *overlay, const GdkEventButton *event, struct window *window)
+{
+	(void)overlay;
+	if (strcmp(gtk_stack_get_visible_child_name(window->view.pages),
+		"picture") != 0)
+		return GDK_EVENT_PROPAGATE;
+	if (event->type == GDK_2BUTTON_PRESS &&
+	    event->button == GDK_BUTTON_PRIMARY) {
+		window_set_full_screen(window, !window->is_full_screen);
+		return GDK_EVENT_STOP;
+	}
+	if (event->type == GDK_BUTTON_PRESS &&
+	    event->button == GDK_BUTTON_SECONDARY) {
+		menu_popup(window, (const GdkEvent *)event);
+		return GDK_EVENT_STOP;
+	}
+	return GDK_EVENT_PROPAGATE;
+}
+
+void
+view_make(struct window *window)
+{
+	struct view *view = &window->view;
+
+	view->overlay = GTK_OVERLAY(gtk_overlay_new());
+	view->pages = GTK_STACK(gtk_stack_new());
+	gtk_stack_set_homogeneous(view->pages, FALSE);
+	gtk_container_add(
+	    GTK_CONTAINER(view->overlay), GTK_WIDGET(view->pages));
+	gtk_box_pack_start(
+	    window->column, GTK_WIDGET(view->overlay), TRUE, TRUE, 0);
+	gtk_widget_add_events(GTK_WIDGET(view->pages), GDK_BUTTON_PRESS_MASK);
+	g_signal_connect(
+	    view->pages, "button-press-event", G_CALLBACK(on_press), window);
+	make_welcome(view);
+	make_message(view);
+	make_over(view);
+}
