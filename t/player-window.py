@@ -1,0 +1,520 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+player-window - vodplay's window as a viewer has it: on a display of its own,
+with a window manager, driven by keys and pointer, and read as somebody reads
+it who does not see it.
+
+What the screen shows is compared with what ffmpeg decodes.  Screenshots are
+kept below the build's t/player-window/, to be looked at.
+
+Exit status: 0 passed, 1 failed, 77 something is missing.
+"""
+
+import faulthandler
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from vtlib.net import patience  # noqa: E402
+from vtlib.server import Server, free_port, program  # noqa: E402
+from windowlib.desk import Desk, Failed, missing  # noqa: E402
+from windowlib.hosts import Answers, Files, Relay  # noqa: E402
+
+SOURCE = os.environ.get("srcdir", os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+BUILD = os.environ.get("builddir", os.getcwd())
+SHOTS = os.path.join(BUILD, "t", "player-window")
+PSNR_DB = 25.0
+
+
+BEGUN = time.monotonic()
+
+
+def say(text):
+    print("%5.1f  %s" % (time.monotonic() - BEGUN, text), flush=True)
+
+
+def check(good, text):
+    if not good:
+        raise Failed(text)
+
+
+# --- pictures -------------------------------------------------------------
+
+class Film:
+    """A title as ffmpeg sees it."""
+
+    def __init__(self, path):
+        self.path = path
+        done = subprocess.run(
+            ["ffprobe", "-v", "error", "-select_streams", "v:0",
+             "-show_entries", "stream=width,height:frame=pts_time", "-of",
+             "json", path], capture_output=True, text=True, check=True)
+        told = json.loads(done.stdout)
+        self.width = told["streams"][0]["width"]
+        self.height = told["streams"][0]["height"]
+        self.times = [float(frame["pts_time"]) for frame in told["frames"]]
+
+    def at(self, seconds):
+        """The number of the picture that is seen then."""
+        earlier = [i for i, at in enumerate(self.times)
+                   if at <= seconds + 0.001]
+        return max(earlier) if earlier else 0
+
+    def place(self, area):
+        """Where it is seen in AREA (x, y, width, height), all of it."""
+        x, y, width, height = area
+        scale = min(width / self.width, height / self.height)
+        seen = round(self.width * scale), round(self.height * scale)
+        return (x + (width - seen[0]) // 2, y + (height - seen[1]) // 2,
+                *seen)
+
+    def decode(self, numbers, size, folder):
+        """Pictures as files, scaled."""
+        which = "+".join("eq(n\\,%d)" % number for number in numbers)
+        subprocess.run(
+            ["ffmpeg", "-v", "error", "-y", "-i", self.path, "-an", "-vf",
+             "select=%s,scale=%d:%d:flags=bilinear" % (which, *size),
+             "-fps_mode", "passthrough", os.path.join(folder, "f%d.png")],
+            check=True, stdin=subprocess.DEVNULL)
+        return [os.path.join(folder, "f%d.png" % (i + 1))
+                for i in range(len(numbers))]
+
+
+def psnr(one, other):
+    done = subprocess.run(["compare", "-metric", "PSNR", one, other, "null:"],
+                          capture_output=True, text=True)
+    word = done.stderr.split()[0]
+    return 99.0 if word in ("inf", "0") else float(word)
+
+
+def crop(shot, place, out):
+    subprocess.run(["convert", shot, "-crop", "%dx%d+%d+%d" % (
+        place[2], place[3], place[0], place[1]), "+repage", out], check=True)
+    return out
+
+
+def brightness(path):
+    done = subprocess.run(
+        ["convert", path, "-colorspace", "Gray", "-format",
+         "%[fx:mean] %[fx:standard_deviation]", "info:"],
+        capture_output=True, text=True, check=True)
+    return [float(word) for word in done.stdout.split()]
+
+
+# --- what is tested -------------------------------------------------------
+
+class Test:
+    def __init__(self, desk, folder):
+        self.desk, self.folder = desk, folder
+        self.server = Server("vodd", folder, say)
+        self.server.media = os.path.join(SOURCE, "media")
+        self.server.workers = 1
+        self.server.start()
+        self.relay = Relay(self.server.ports[0])
+        self.film = Film(os.path.join(SOURCE, "media", "sample.wmv"))
+        self.files = Files(folder)
+
+    def url(self, name="sample.wmv"):
+        return "rtsp://127.0.0.1:%d/%s" % (self.relay.port, name)
+
+    def open(self, player, address):
+        """As somebody would who does not use the pointer."""
+        player.press("ctrl+l")
+        entry = player.find("text", "Address")
+        entry.set_text(address)
+        player.press("Return")
+        player.wait(lambda: not player.seen("text", "Address"),
+                    "the dialog closes")
+
+    def sentence(self, player, address, sentence):
+        self.open(player, address)
+        found = player.label(re.escape(sentence) if isinstance(sentence, str)
+                             else sentence.pattern)
+        player.label("Cannot play")
+        say("  %s: %s" % (address.split("/")[-1], found.name))
+
+    # -- one after the other --
+
+    def names(self):
+        """Each control has a name, whatever is on the screen."""
+        player = self.desk.start()
+        player.label("Stopped")
+        self.desk.shot("welcome")
+        there = player.widgets(True)
+        nameless = [one for one in there if one.is_control() and not one.name]
+        check(not nameless, "controls without a name: %s" % ", ".join(
+            "%s at %s" % (one.role, one.area) for one in nameless))
+        for name in ("Play", "Stop", "Previous title", "Next title", "Mute",
+                     "Full screen", "Volume", "Position", "Menu",
+                     "Open an address", "Properties and statistics"):
+            check(any(one.name == name for one in there),
+                  "nothing is called " + name)
+        player.press("F1")
+        player.label("Play or pause")
+        self.desk.shot("keys")
+        player.press("Escape")
+        player.wait(lambda: not player.seen("label", "Play or pause"),
+                    "the help closes")
+        return player
+
+    def dialog(self, player):
+        """An address that is typed; what is wrong with it."""
+        player.press("ctrl+l")
+        entry = player.find("text", "Address")
+        for wrong, sentence in (
+                ("server/x", "An address begins with rtsp://, or is the path "
+                             "of a file."),
+                ("gopher://x/y", "Only rtsp://, rtspt://, rtspu://, http:// "
+                                 "and files can be played."),
+                ("rtsp:///x", "The name of the server is missing."),
+                ("rtsp://a:0/x",
+                 "The port is not a number from 1 to 65535.")):
+            entry.set_text(wrong)
+            player.label(re.escape(sentence))
+            check(not player.find("push button", "Open").is_sensitive(),
+                  "what is wrong can be opened: " + wrong)
+        self.desk.shot("dialog")
+        entry.set_text("")
+        player.type(self.url())
+        player.wait(lambda: entry.text() == self.url(),
+                    "what is typed stands there: " + entry.text())
+        player.press("Return")
+
+    def begin(self, player):
+        player.label("Playing [0-9.]+ [kM]bit/s")
+        player.label("There is no sound device that works: .*")
+        player.label("0:20")
+
+    def first_picture(self, player):
+        """It is seen before the buffer is full."""
+        self.relay.bytes_a_second = 40000
+        self.open(player, self.url().replace("rtsp:", "rtspt:"))
+        picture = player.find(None, "Picture")
+        deadline = time.monotonic() + 10 * patience()
+        while True:
+            shot = self.desk.shot("first-picture")
+            state = player.seen("label", "Connecting|(Buffering|Playing).*")
+            seen = os.path.join(self.folder, "seen.png")
+            if brightness(crop(shot, picture.area, seen))[1] > 0.1:
+                break
+            check(time.monotonic() < deadline, "there is no picture")
+        check(state and not state.name.startswith("Playing"),
+              "the first picture comes when the buffer is full: %s" % (
+                  state and state.name))
+        self.relay.bytes_a_second = None
+        player.label("Playing.*")
+
+    def compare(self, player, name, seconds=None):
+        """What is seen is what ffmpeg decodes for that time."""
+        if seconds is None:
+            player.label("Paused")
+            player.steady("Position")
+            seconds = player.find("slider", "Position").value()
+        area = player.find(None, "Picture").area
+        place = self.film.place(area)
+        shot = self.desk.shot(name)
+        seen = crop(shot, place, os.path.join(self.folder, "seen.png"))
+        at = self.film.at(seconds)
+        near = [number for number in (at - 1, at, at + 1)
+                if 0 <= number < len(self.film.times)]
+        frames = self.film.decode(near, place[2:], self.folder)
+        found = [psnr(seen, frame) for frame in frames]
+        say("  at %.3f s: picture %d, PSNR of it and its neighbours %s" % (
+            seconds, at, " ".join("%.1f" % value for value in found)))
+        check(max(found) >= PSNR_DB, "another picture is seen")
+        far = (at + len(self.film.times) // 2) % len(self.film.times)
+        check(psnr(seen, *self.film.decode([far], place[2:], self.folder))
+              < PSNR_DB, "any picture would do")
+        return seconds
+
+    def pause(self, player):
+        player.press("space")
+        player.press("Escape")
+        player.wait(lambda: not player.seen("label", "There is no sound.*"),
+                    "what is said once goes")
+        check(self.compare(player, "paused") > 0, "it stands at 0")
+        check(player.seen("push button", "Play"), "Pause is not Play now")
+
+    def drag(self, player):
+        """The time is told while it is dragged; there is one seek."""
+        seek = player.find("slider", "Position")
+        x, y, width, height = seek.area
+        before = len(self.relay.requests)
+        player.move(x + width // 4, y + height // 2)
+        player.label("0:0[4-6]")
+        self.desk.shot("pointed")
+        player.button("down")
+        for part in range(30, 62, 2):
+            player.move(x + width * part // 100, y + height // 2)
+        player.label("0:0[6-9]|0:1[0-2]")
+        self.desk.shot("dragged")
+        check(not self.relay.seeks(before), "a seek while it drags")
+        player.button("up")
+        player.wait(lambda: self.relay.seeks(before), "a seek")
+        player.move(x + width // 2, y - 100)
+        at = self.compare(player, "sought")
+        check(at > 3, "it did not go on: %g" % at)
+        check(len(self.relay.seeks(before)) == 1,
+              "not one seek for one drag: %s" % self.relay.seeks(before))
+
+    def screen(self, player):
+        """Full screen by key and by double click, controls that hide."""
+        x, y, width, height = player.frame_area()
+        seconds = player.find("slider", "Position").value()
+        player.press("f")
+        player.wait(lambda: player.frame_area()[2:] == self.desk.size,
+                    "the screen is full")
+        player.wait(lambda: not player.seen("slider", "Position"),
+                    "the controls hide", 8)
+        self.desk.shot("full-screen")
+        self.compare(player, "full-screen-compared", seconds)
+        player.move(300, 300)
+        player.move(310, 310)
+        player.wait(lambda: player.seen("slider", "Position"),
+                    "the controls come back")
+        self.desk.shot("full-screen-controls")
+        player.press("Escape")
+        player.wait(lambda: player.frame_area()[2:] == (width, height),
+                    "the window is back")
+        picture = player.find(None, "Picture").area
+        player.move(picture[0] + 200, picture[1] + 100)
+        player.click(2)
+        player.wait(lambda: player.frame_area()[2:] == self.desk.size,
+                    "a double click fills the screen")
+        player.press("F11")
+        player.wait(lambda: player.frame_area()[2:] == (width, height),
+                    "F11 leaves it")
+
+    def sound(self, player):
+        volume = player.find("slider", "Volume")
+        check(volume.value() == 1.0, "it does not begin loud")
+        player.press("Down")
+        player.wait(lambda: abs(volume.value() - 0.95) < 0.001, "quieter")
+        player.press("Up")
+        player.wait(lambda: volume.value() == 1.0, "louder")
+        mute = player.find("toggle button", "Mute")
+        player.press("m")
+        player.wait(mute.is_checked, "mute")
+        player.press("m")
+        player.wait(lambda: not mute.is_checked(), "no longer mute")
+
+    def details(self, player):
+        """All of the panel; then on to the end, and again."""
+        player.press("i")
+        for name in ("Transport", "Bit rate", "Buffer", "Lost", "Recovered",
+                     "Reordered", "Reconnects", "Server"):
+            player.label(name)
+        player.label("UDP")
+        player.label(r"127\.0\.0\.1:%d.*" % self.relay.port)
+        self.desk.shot("details")
+        player.press("i")
+        player.wait(lambda: not player.seen("label", "Transport"),
+                    "the panel closes")
+
+    def end(self, player):
+        player.press("space")
+        player.label("Playing.*")
+        player.press("Home")
+        player.label("0:01")
+        self.relay.cut()
+        self.relay.listen(False)
+        player.label("Reconnecting…")
+        self.desk.shot("reconnecting")
+        self.relay.listen(True)
+        player.label("Playing.*|Buffering .*|Ended", 15)
+        player.press("s")
+        player.label("Stopped")
+        player.press("space")
+        player.label("Playing.*", 15)
+        player.press("Home")
+        player.press("s")
+        player.label("Stopped")
+        player.find("push button", "vodd sample")
+        self.desk.shot("recent")
+
+    def lists(self, player):
+        """Next, previous, alternatives; from a file and by HTTP."""
+        self.files.write("list.asx", (
+            "<ASX><ENTRY><TITLE>First</TITLE><REF HREF=\"%s\"/>"
+            "<REF HREF='%s'/></ENTRY>\n<ENTRY><TITLE>Second</TITLE>"
+            "<REF HREF=\"%s\"/></ENTRY></ASX>") % (
+                self.url("nosuch.wmv"), self.url("noindex.wmv"),
+                self.url("audio.wma")))
+        self.files.write("list.m3u", "#EXTM3U\n#EXTINF:3,Only\nlist.asx\n")
+        for address in (os.path.join(self.folder, "list.asx"),
+                        self.files.url("list.m3u")):
+            self.open(player, address)
+            player.label("Playing.*", 15)
+            player.find("push button", "Next title").wait_sensitive()
+            player.wait(lambda: self.relay.last(b"PLAY ", b"noindex"),
+                        "the alternative plays")
+        player.press("n")
+        player.wait(lambda: self.relay.last(b"PLAY ", b"audio.wma"),
+                    "the second plays")
+        player.label("Playing.*", 15)
+        player.press("p")
+        player.wait(lambda: self.relay.last(b"PLAY ", b"noindex"),
+                    "the first plays")
+        self.desk.shot("list")
+
+    def errors(self, player):
+        """Each is a sentence."""
+        self.files.write("loop.asx",
+                         "<asx><entryref href='loop.asx'/></asx>")
+        self.files.write("page.asx", "<html>Not found</html>")
+        self.files.write("text.wmv", "This is no film.\n" * 100)
+        nobody = free_port("127.0.0.1")
+        folder = self.folder
+        table = [
+            (self.url("nosuch.wmv"), "The server has no such title."),
+            ("rtsp://127.0.0.1:%d/x" % nobody,
+             "There is no server at 127.0.0.1, port %d." % nobody),
+            (folder + "/nosuch.wmv", "There is no such title."),
+            (folder + "/text.wmv",
+             re.compile(r"This title cannot be played.*")),
+            (folder + "/nosuch.asx", "There is no such play list."),
+            (folder + "/page.asx", "This is not a play list."),
+            (folder + "/loop.asx",
+             "This play list leads from list to list."),
+            (self.files.url("nosuch.asx"), "There is no such play list."),
+            ("http://127.0.0.1:%d/x.asx" % nobody,
+             "The server of this play list cannot be reached."),
+        ]
+        full = "The server is full"
+        for status, text in (
+                (401, "You are not allowed to watch this title."),
+                (403, "You are not allowed to watch this title."),
+                (453, re.compile(full + ": there is not enough bandwidth.*")),
+                (503, re.compile(full + r"\. .*")),
+                (415, "This title has a format that the server cannot "
+                      "send."),
+                (500, re.compile("The server refuses to play this title "
+                                 r"\(500 .*\)\.")),
+                (0, "The server closed the connection.")):
+            table.append((self.answers.url(status), text))
+        for address, sentence in table:
+            self.sentence(player, address, sentence)
+        self.desk.shot("error")
+        check(player.seen("push button", "Try Again"), "no second try")
+
+    def small(self):
+        """640 x 360, large letters, both looks: nothing is cut off."""
+        for theme, scale in (("Adwaita", "1"), ("Adwaita:dark", "1.75")):
+            name = "small-%s-%s" % (theme.replace(":", "-"), scale)
+            player = self.desk.start(
+                [self.url()], GTK_THEME=theme, GDK_DPI_SCALE=scale)
+            player.label("Playing.*", 15)
+            player.resize(640, 360)
+            check(player.frame_area()[2:] == (640, 360),
+                  "it does not become that small: %s" % (
+                      player.frame_area(),))
+            self.desk.shot(name)
+            player.inside()
+            player.press("i")
+            player.label("Transport")
+            self.desk.shot(name + "-details")
+            player.press("i")
+            player.press("s")
+            player.label("Stopped")
+            self.desk.shot(name + "-stopped")
+            player.inside()
+            player.press("F10")
+            player.find("menu item", "Close")
+            self.desk.shot(name + "-menu")
+            player.press("Escape")
+            player.press("ctrl+l")
+            player.find("text", "Address")
+            player.inside()
+            self.desk.shot(name + "-dialog")
+            player.press("Escape")
+            player.wait(lambda: not player.seen("text", "Address"),
+                        "the dialog closes")
+            player.close()
+
+    def bare(self):
+        """Neither sound, nor OpenGL, nor a bus: pictures go on."""
+        player = self.desk.start([self.url()], blind=True,
+                                 DBUS_SESSION_BUS_ADDRESS="unix:path=/nowhere",
+                                 AT_SPI_BUS_ADDRESS="unix:path=/nowhere")
+        deadline = time.monotonic() + 20 * patience()
+        while brightness(self.desk.shot("bare"))[1] < 0.15:
+            check(time.monotonic() < deadline, "no picture without a bus")
+        said = player.said()
+        check(said.count("OpenGL") <= 1, "said more than once: " + said)
+        player.close()
+
+    def run(self):
+        self.answers = Answers()
+        steps = [self.dialog, self.begin, self.pause, self.drag, self.screen,
+                 self.sound, self.details, self.end, self.first_picture,
+                 self.lists, self.errors]
+        say("names")
+        player = self.names()
+        for step in steps:
+            say(step.__name__)
+            step(player)
+        player.close()
+        for step in (self.small, self.bare):
+            say(step.__name__)
+            step()
+
+
+def own_python():
+    """Debian's modules are for Debian's Python, whatever comes first here."""
+    system = "/usr/bin/python3"
+    if importlib.util.find_spec("gi") is None and (
+            os.path.exists(system) and "OWN_PYTHON" not in os.environ):
+        os.environ["OWN_PYTHON"] = "no"
+        os.execv(system, [system, *sys.argv])
+
+
+def main():
+    own_python()
+    faulthandler.dump_traceback_later(150, exit=True)
+    lacking = missing()
+    if program("vodplay") is None:
+        lacking = "vodplay is not built"
+    if lacking:
+        say("skipped: " + lacking)
+        return 77
+    shutil.rmtree(SHOTS, ignore_errors=True)
+    os.makedirs(SHOTS)
+    folder = tempfile.mkdtemp(prefix="player-window-")
+    os.chmod(folder, 0o755)
+    desk = Desk(folder, SHOTS, program("vodplay"), say)
+    test = None
+    try:
+        desk.open()
+        test = Test(desk, folder)
+        test.run()
+        test.server.stop()
+        say("passed in %.0f s, screenshots in %s" % (
+            time.monotonic() - BEGUN, SHOTS))
+        return 0
+    except Failed as failure:
+        desk.shot("failed")
+        say("FAILED: %s" % failure)
+        say(desk.said())
+        return 1
+    finally:
+        desk.close()
+        if test is not None:
+            test.server.end()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *ignored: sys.exit(1))
+    sys.exit(main())

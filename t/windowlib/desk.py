@@ -1,0 +1,410 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+desk - a display with a window manager and buses that nobody else has, and
+players on it: keys and pointer by xdotool, what is there by AT-SPI.
+"""
+
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+from vtlib.net import patience
+
+PROGRAMS = {"Xvfb": "xvfb", "openbox": "openbox", "dbus-daemon": "dbus-daemon",
+            "xdotool": "xdotool", "import": "imagemagick",
+            "ffmpeg": "ffmpeg"}
+CONTROLS = ("push button", "toggle button", "slider", "text", "menu item",
+            "check menu item", "radio menu item", "menu")
+# AtspiRole, of what is asked for
+ROLES = {8: "check menu item", 16: "dialog", 23: "frame", 29: "label",
+         33: "menu", 35: "menu item", 43: "push button", 45: "radio menu item",
+         49: "scroll pane", 51: "slider", 61: "text", 62: "toggle button",
+         79: "entry"}
+SIZE = (1280, 800)
+WALK_AFTER_S = 1.0
+ATSPI = "org.a11y.atspi."
+STATES = {"CHECKED": 4, "PRESSED": 20, "SENSITIVE": 24, "SHOWING": 25}
+
+
+class Failed(Exception):
+    pass
+
+
+def missing():
+    """A sentence, or None."""
+    for name, package in PROGRAMS.items():
+        if shutil.which(name) is None:
+            return "%s is missing (package %s)" % (name, package)
+    if not any(os.path.exists(os.path.join(folder, "at-spi-bus-launcher"))
+               for folder in ("/usr/libexec", "/usr/lib/at-spi2-core")):
+        return "at-spi-bus-launcher is missing (package at-spi2-core)"
+    if importlib.util.find_spec("gi") is None:
+        return "GLib for Python is missing (package python3-gi)"
+    return None
+
+
+def joined(states):
+    return states[0] | states[1] << 32
+
+
+class Bus:
+    """The accessibility bus, spoken to directly: the library for it keeps a
+    cache and waits for ever at times."""
+
+    def __init__(self):
+        from gi.repository import Gio, GLib
+        session = Gio.bus_get_sync(Gio.BusType.SESSION, None)
+        address = session.call_sync(
+            "org.a11y.Bus", "/org/a11y/bus", "org.a11y.Bus", "GetAddress",
+            None, None, 0, 5000, None).unpack()[0]
+        self.connection = Gio.DBusConnection.new_for_address_sync(
+            address, Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT
+            | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION, None, None)
+        # applications tell of themselves when somebody is there to listen
+        self.call(("org.a11y.atspi.Registry", "/org/a11y/atspi/registry"),
+                  ATSPI + "Registry", "RegisterEvent",
+                  GLib.Variant("(s)", ("window:create",)))
+
+    def call(self, place, interface, method, arguments=None):
+        return self.connection.call_sync(
+            *place, interface, method, arguments, None, 0, 5000,
+            None).unpack()
+
+    def property(self, place, interface, name):
+        from gi.repository import GLib
+        return self.call(
+            place, "org.freedesktop.DBus.Properties", "Get",
+            GLib.Variant("(ss)", (ATSPI + interface, name)))[0]
+
+    def children(self, place):
+        return self.call(place, ATSPI + "Accessible", "GetChildren")[0]
+
+    def look(self, place, parent):
+        """At one, however it is asked for."""
+        from gi.repository import GLib
+        what = ATSPI + "Accessible"
+        name = self.call(
+            place, "org.freedesktop.DBus.Properties", "Get",
+            GLib.Variant("(ss)", (what, "Name")))[0]
+        return Widget(self, place, parent, name,
+                      ROLES.get(self.call(place, what, "GetRole")[0]),
+                      joined(self.call(place, what, "GetState")[0]))
+
+    def walk(self, place):
+        """All below, one by one."""
+        from gi.repository import GLib
+        found, todo = [], [(place, None)]
+        while todo:
+            place, parent = todo.pop()
+            try:
+                found.append(self.look(place, parent))
+                todo += [(child, place) for child in self.children(place)]
+            except GLib.Error:
+                pass  # it went meanwhile
+        return found
+
+    def widgets(self, name):
+        """All that the application told of, in one answer."""
+        from gi.repository import GLib
+        try:
+            items = self.call((name, "/org/a11y/atspi/cache"),
+                              ATSPI + "Cache", "GetItems")[0]
+        except GLib.Error:
+            return []  # not yet
+        return [Widget(self, item[0], item[2], item[6], ROLES.get(item[7]),
+                       joined(item[9])) for item in items]
+
+    def application(self, pid):
+        from gi.repository import GLib
+        for place in self.children(("org.a11y.atspi.Registry",
+                                    "/org/a11y/atspi/accessible/root")):
+            found = self.call(
+                ("org.freedesktop.DBus", "/org/freedesktop/DBus"),
+                "org.freedesktop.DBus", "GetConnectionUnixProcessID",
+                GLib.Variant("(s)", (place[0],)))[0]
+            if found == pid:
+                return place
+        return None
+
+
+class Widget:
+    """What it was when it was looked at."""
+
+    def __init__(self, bus, place, parent, name, role, states):
+        self.bus, self.place, self.parent = bus, place, parent
+        self.name, self.role, self.states = name, role, states
+
+    @property
+    def area(self):
+        from gi.repository import GLib
+        return self.bus.call(self.place, ATSPI + "Component", "GetExtents",
+                             GLib.Variant("(u)", (0,)))[0]
+
+    def has(self, state):
+        return bool(self.states >> STATES[state] & 1)
+
+    def has_now(self, state):
+        self.states = joined(
+            self.bus.call(self.place, ATSPI + "Accessible", "GetState")[0])
+        return self.has(state)
+
+    def is_control(self):
+        return self.role in CONTROLS
+
+    def is_sensitive(self):
+        return self.has_now("SENSITIVE")
+
+    def is_checked(self):
+        return self.has_now("CHECKED") or self.has_now("PRESSED")
+
+    def wait_sensitive(self):
+        wait(self.is_sensitive, self.name + " can be pressed")
+
+    def value(self):
+        return self.bus.property(self.place, "Value", "CurrentValue")
+
+    def text(self):
+        from gi.repository import GLib
+        return self.bus.call(self.place, ATSPI + "Text", "GetText",
+                             GLib.Variant("(ii)", (0, -1)))[0]
+
+    def set_text(self, text):
+        from gi.repository import GLib
+        self.bus.call(self.place, ATSPI + "EditableText", "SetTextContents",
+                      GLib.Variant("(s)", (text,)))
+        wait(lambda: self.text() == text, "the text stands there: " + text)
+
+
+def wait(condition, what, seconds=8.0):
+    deadline = time.monotonic() + seconds * patience()
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise Failed("not within %g s: %s" % (seconds, what))
+        time.sleep(0.02)
+
+
+class Player:
+    def __init__(self, desk, process, log_name):
+        self.desk, self.process, self.log_name = desk, process, log_name
+        self.place = None  # of the application
+
+    # -- what is there --
+
+    def widgets(self, walks=False):
+        """All that shows; walking takes long, and overlooks nothing."""
+        if self.process.poll() is not None:
+            raise Failed("vodplay ended: %s\n%s" % (
+                self.process.returncode, self.said()))
+        if self.place is None:
+            self.place = self.desk.bus.application(self.process.pid)
+        if self.place is None:
+            return []
+        found = self.desk.bus.walk(self.place) if walks else (
+            self.desk.bus.widgets(self.place[0]))
+        return [one for one in found if one.has("SHOWING")]
+
+    def seen(self, role, pattern, walks=False):
+        for one in self.widgets(walks):
+            if (role is None or one.role == role) and re.fullmatch(
+                    pattern, one.name):
+                return one
+        return None
+
+    def find(self, role, pattern, seconds=8.0):
+        begun = time.monotonic()
+        return self.wait(
+            lambda: self.seen(role, pattern)
+            or time.monotonic() > begun + WALK_AFTER_S
+            and self.seen(role, pattern, True),
+            "%s %r" % (role or "something", pattern), seconds)
+
+    def label(self, pattern, seconds=8.0):
+        try:
+            return self.find("label", pattern, seconds)
+        except Failed as failure:
+            texts = [one.name for one in self.widgets()
+                     if one.role == "label"]
+            raise Failed("%s; there is: %s" % (failure, " | ".join(texts)))
+
+    def wait(self, condition, what, seconds=8.0):
+        return wait(condition, what, seconds)
+
+    def steady(self, name):
+        """Its value no longer changes."""
+        seen = []
+
+        def is_steady():
+            seen.append(self.find("slider", name).value())
+            time.sleep(0.1)
+            return len(seen) > 5 and len(set(seen[-5:])) == 1
+        self.wait(is_steady, name + " stands still")
+
+    def frame_area(self):
+        return self.find("frame", ".*").area
+
+    def inside(self):
+        """What shows is within its window, and letters are not cut."""
+        found = {one.place: one for one in self.widgets(True)}
+        for one in found.values():
+            if not one.is_control() and one.role != "label":
+                continue
+            top = one
+            while top is not None and top.role not in (
+                    "frame", "dialog", "scroll pane"):
+                top = found.get(top.parent)
+            if top is None or top.role == "scroll pane":
+                continue
+            x, y, width, height = top.area
+            left, upper, across, down = one.area
+            if left < x or upper < y or left + across > x + width or (
+                    upper + down > y + height):
+                raise Failed("%s %r at %s is not within %s" % (
+                    one.role, one.name, one.area, top.area))
+
+    # -- what is done --
+
+    def tool(self, *words):
+        subprocess.run(["xdotool", *[str(word) for word in words]],
+                       check=True, env=self.desk.environment,
+                       stdout=subprocess.DEVNULL)
+
+    def press(self, key):
+        self.tool("key", key)
+
+    def type(self, text):
+        self.tool("type", "--delay", "5", text)
+
+    def move(self, x, y):
+        self.tool("mousemove", "--sync", x, y)
+
+    def button(self, how):
+        self.tool("mouse" + how, 1)
+
+    def click(self, times=1):
+        self.tool("click", "--repeat", times, "--delay", 40, 1)
+
+    def resize(self, width, height):
+        found = subprocess.run(
+            ["xdotool", "search", "--onlyvisible", "--pid",
+             str(self.process.pid)], env=self.desk.environment,
+            capture_output=True, text=True).stdout.split()
+        for window in found:
+            self.tool("windowsize", window, width, height)
+        self.wait(lambda: self.frame_area()[2:] == (width, height),
+                  "a window of %d x %d, not %s" % (
+                      width, height, self.frame_area()))
+
+    def said(self):
+        with open(self.log_name, errors="replace") as log:
+            return log.read()
+
+    def close(self):
+        """As its button does it; its exit status is 0."""
+        self.press("ctrl+q")
+        try:
+            status = self.process.wait(8 * patience())
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise Failed("vodplay does not close")
+        self.desk.players.remove(self)
+        if status != 0:
+            raise Failed("vodplay ended: %d\n%s" % (status, self.said()))
+        for line in self.said().splitlines():
+            if re.search("CRITICAL|Sanitizer|runtime error", line):
+                raise Failed("vodplay said: " + line)
+
+
+class Desk:
+    def __init__(self, folder, shots, program, say):
+        self.folder, self.shots, self.say = folder, shots, say
+        self.program, self.size = program, SIZE
+        self.processes, self.players, self.count = [], [], 0
+        self.environment = dict(os.environ)
+        self.bus = None
+
+    def open(self):
+        environment = self.environment
+        for name in ("WAYLAND_DISPLAY", "GTK_MODULES", "NO_AT_BRIDGE",
+                     "GTK_THEME", "AT_SPI_BUS_ADDRESS"):
+            environment.pop(name, None)
+        for name in ("HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR",
+                     "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+            environment[name] = os.path.join(self.folder, name.lower())
+            os.makedirs(environment[name], mode=0o700)
+        environment.update(GDK_BACKEND="x11", LC_ALL="C.UTF-8",
+                           GSETTINGS_BACKEND="memory")
+        environment["DISPLAY"] = ":" + self.told(
+            ["Xvfb", "-displayfd", "1", "-screen", "0",
+             "%dx%dx24" % self.size, "-nolisten", "tcp", "-noreset"])
+        environment["DBUS_SESSION_BUS_ADDRESS"] = self.told(
+            ["dbus-daemon", "--session", "--nofork", "--print-address=1"])
+        # what GTK and fontconfig keep to the end is theirs to free
+        environment["ASAN_OPTIONS"] = environment.get(
+            "ASAN_OPTIONS", "detect_stack_use_after_return=1"
+        ) + ":detect_leaks=0"
+        # the session's bus is found in our own environment
+        os.environ.update(environment)
+        os.environ.pop("AT_SPI_BUS_ADDRESS", None)
+        self.bus = Bus()
+        self.launch(["openbox"])
+        wait(lambda: subprocess.run(
+            ["xdotool", "get_desktop"], env=environment,
+            capture_output=True).returncode == 0, "a window manager")
+
+    def launch(self, words, **options):
+        log = open(os.path.join(self.folder, words[0] + ".log"), "wb")
+        process = subprocess.Popen(
+            words, env=self.environment, stdin=subprocess.DEVNULL, stderr=log,
+            start_new_session=True, **options)
+        self.processes.append(process)
+        return process
+
+    def told(self, words):
+        """The first line that it prints."""
+        process = self.launch(words, stdout=subprocess.PIPE, text=True)
+        line = process.stdout.readline().strip()
+        if not line:
+            raise Failed("%s did not start" % words[0])
+        return line
+
+    def start(self, arguments=(), blind=False, **environment):
+        log_name = os.path.join(
+            self.folder, "vodplay-%d.log" % len(os.listdir(self.folder)))
+        with open(log_name, "wb") as log:
+            process = subprocess.Popen(
+                [self.program, *arguments], stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log,
+                env=dict(self.environment, **environment))
+        player = Player(self, process, log_name)
+        self.players.append(player)
+        if not blind:
+            player.find("frame", ".*", 15)
+        return player
+
+    def shot(self, name):
+        self.count += name not in " ".join(os.listdir(self.shots))
+        path = os.path.join(self.shots, name + ".png")
+        subprocess.run(["import", "-window", "root", path],
+                       env=self.environment, check=False)
+        return path
+
+    def said(self):
+        return "\n".join(player.said() for player in self.players)
+
+    def close(self):
+        for player in self.players:
+            player.process.kill()
+            player.process.wait()
+        for process in reversed(self.processes):
+            try:
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait(5)
+            except (OSError, subprocess.TimeoutExpired):
+                process.kill()
