@@ -23,7 +23,7 @@
 /* The end of a session, or (0 bps) of a connection that is inactive. */
 struct end {
 	uint64_t at_us;
-	uint32_t node, bps;
+	uint32_t slot, bps; /* slot: of the node in its director's view */
 };
 
 struct simulate {
@@ -34,7 +34,8 @@ struct simulate {
 	double largest_bps;
 
 	/* the kernel's view: one after the other in memory */
-	uint64_t *overhead;
+	uint64_t *overhead; /* of each director's nodes, in slots */
+	size_t view; /* the slot at which the present director's begin */
 	uint32_t *weight;
 	size_t last; /* rr, wrr */
 	uint32_t wrr_current, wrr_divisor, wrr_max;
@@ -157,13 +158,13 @@ pick_rr(struct simulate *simulate, uint32_t bps)
 static size_t
 pick_lc(struct simulate *simulate, uint32_t bps)
 {
+	const uint64_t *overhead = simulate->overhead + simulate->view;
 	size_t count = simulate->setup.nodes, least = count;
 
 	(void)bps;
 	for (size_t i = 0; i < count; i++) {
 		if (simulate->weight[i] > 0 &&
-		    (least == count ||
-			simulate->overhead[i] < simulate->overhead[least]))
+		    (least == count || overhead[i] < overhead[least]))
 			least = i;
 	}
 	return least;
@@ -172,7 +173,7 @@ pick_lc(struct simulate *simulate, uint32_t bps)
 static size_t
 pick_wlc(struct simulate *simulate, uint32_t bps)
 {
-	const uint64_t *overhead = simulate->overhead;
+	const uint64_t *overhead = simulate->overhead + simulate->view;
 	const uint32_t *weight = simulate->weight;
 	size_t count = simulate->setup.nodes, least = 0;
 
@@ -394,9 +395,20 @@ refuse(struct simulate *simulate, size_t which)
 {
 	simulate->refusals++;
 	simulate->nodes[which].refusals++;
-	simulate->overhead[which]++;
-	return ends_push(simulate,
-	    (struct end){ simulate->now_us + INACTIVE_US, (uint32_t)which, 0 });
+	simulate->overhead[simulate->view + which]++;
+	return ends_push(simulate, (struct end){ simulate->now_us + INACTIVE_US,
+				       (uint32_t)(simulate->view + which), 0 });
+}
+
+/* Routers spread connections evenly; each director counts its own. */
+static void
+choose_director(struct simulate *simulate)
+{
+	const struct simulate_setup *setup = &simulate->setup;
+
+	if (setup->directors > 1)
+		simulate->view =
+		    chance_up_to(simulate, setup->directors) * setup->nodes;
 }
 
 static int
@@ -407,13 +419,16 @@ arrive(struct simulate *simulate)
 	    &setup->titles[chance_up_to(simulate, setup->title_count)];
 	uint64_t length_us =
 	    title->mean_us / 2 + chance_up_to(simulate, title->mean_us);
-	size_t which = policies[setup->policy].pick(simulate, title->bps);
-	struct simulate_node *node = &simulate->nodes[which];
+	struct simulate_node *node;
+	size_t which;
 
+	choose_director(simulate);
+	which = policies[setup->policy].pick(simulate, title->bps);
+	assert(which < setup->nodes); /* never all at 0 */
+	node = &simulate->nodes[which];
 	simulate->arrival_us +=
 	    (uint64_t)(-log(chance(simulate)) / simulate->arrivals_a_us);
 	simulate->arrivals++;
-	assert(which < setup->nodes); /* never all at 0 */
 	node->arrivals++;
 	tell(simulate, SIMULATE_ARRIVAL, which, title->bps);
 	if (utilisation_with(node, title->bps) > 1) {
@@ -424,27 +439,29 @@ arrive(struct simulate *simulate)
 	}
 	node->committed_bps += title->bps;
 	node->sessions++;
-	simulate->overhead[which] += ACTIVE_OVERHEAD;
-	return ends_push(simulate, (struct end){ simulate->now_us + length_us,
-				       (uint32_t)which, title->bps });
+	simulate->overhead[simulate->view + which] += ACTIVE_OVERHEAD;
+	return ends_push(
+	    simulate, (struct end){ simulate->now_us + length_us,
+			  (uint32_t)(simulate->view + which), title->bps });
 }
 
 static int
 leave(struct simulate *simulate)
 {
 	struct end end = ends_pop(simulate);
-	struct simulate_node *node = &simulate->nodes[end.node];
+	size_t which = end.slot % simulate->setup.nodes;
+	struct simulate_node *node = &simulate->nodes[which];
 
 	if (end.bps == 0) {
-		simulate->overhead[end.node]--;
+		simulate->overhead[end.slot]--;
 		return 0;
 	}
-	tell(simulate, SIMULATE_END, end.node, end.bps);
+	tell(simulate, SIMULATE_END, which, end.bps);
 	node->committed_bps -= end.bps;
 	node->sessions--;
-	simulate->overhead[end.node] -= ACTIVE_OVERHEAD - 1;
+	simulate->overhead[end.slot] -= ACTIVE_OVERHEAD - 1;
 	return ends_push(simulate,
-	    (struct end){ simulate->now_us + INACTIVE_US, end.node, 0 });
+	    (struct end){ simulate->now_us + INACTIVE_US, end.slot, 0 });
 }
 
 /* --- the run -------------------------------------------------------------- */
@@ -599,7 +616,8 @@ simulate_new(const struct simulate_setup *setup)
 	simulate->random = setup->seed + UINT64_C(0x9e3779b97f4a7c15);
 	simulate->nodes = calloc(count, sizeof(*simulate->nodes));
 	simulate->law_nodes = calloc(count, sizeof(*simulate->law_nodes));
-	simulate->overhead = calloc(count, sizeof(*simulate->overhead));
+	simulate->overhead = calloc(
+	    count * MAX_OF(setup->directors, 1u), sizeof(*simulate->overhead));
 	simulate->weight = calloc(count, sizeof(*simulate->weight));
 	if (simulate->nodes == NULL || simulate->law_nodes == NULL ||
 	    simulate->overhead == NULL || simulate->weight == NULL) {

@@ -52,6 +52,7 @@ struct simulate_setup {
 	size_t nodes;
 	const struct simulate_title *titles; /* borrowed until the end */
 	size_t title_count;
+	unsigned directors; /* side by side, with the same weights; 0: 1 */
 	double load; /* what arrives, as a part of all capacity */
 	uint64_t interval_us, jitter_us, delay_us; /* the last two: at most */
 	double stale; /* part of answers that are of the round before */
