@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,14 +208,53 @@ program_prepare(const struct program *program, struct program_options *options)
 }
 
 static int
-write_number(int fd)
+write_number(int fd, pid_t number)
 {
 	if (fd == -1)
 		return 0;
-	if (ftruncate(fd, 0) != 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
+	if (ftruncate(fd, 0) != 0 || dprintf(fd, "%d\n", (int)number) < 0)
 		return -errno;
 	close(fd);
 	return 0;
+}
+
+/*
+ * As daemon(3), but the number is in the file when the one that was started
+ * ends: an init script asks at once.
+ */
+static int
+go_on_behind(const struct program_options *options)
+{
+	pid_t child = fork();
+	int error;
+
+	if (child == -1)
+		return -errno;
+	if (child > 0) {
+		error = write_number(options->pid_fd, child);
+		if (error == 0)
+			_exit(0);
+		kill(child, SIGKILL);
+		return error;
+	}
+	if (setsid() == -1 || chdir("/") != 0)
+		return -errno;
+	return 0;
+}
+
+static int
+let_go_of_terminal(void)
+{
+	int error = 0, fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (fd == -1)
+		return -errno;
+	for (int i = 0; i <= 2; i++)
+		if (dup2(fd, i) == -1)
+			error = -errno;
+	if (fd > 2)
+		close(fd);
+	return error;
 }
 
 int
@@ -223,10 +263,10 @@ program_detach(
 {
 	int error = log_open(LOG_TO_SYSLOG, program->name, NULL);
 
-	if (error == 0 && daemon(0, 0) != 0)
-		error = -errno;
 	if (error == 0)
-		error = write_number(options->pid_fd);
+		error = go_on_behind(options);
+	if (error == 0)
+		error = let_go_of_terminal();
 	if (error != 0)
 		fprintf(stderr, "%s: cannot become a daemon: %s\n",
 		    program->name, strerror(-error));
