@@ -237,6 +237,9 @@ go_on_behind(const struct program_options *options)
 		kill(child, SIGKILL);
 		return error;
 	}
+	/* Who has given up root is not to write there any more. */
+	if (options->pid_fd != -1)
+		close(options->pid_fd);
 	if (setsid() == -1 || chdir("/") != 0)
 		return -errno;
 	return 0;
