@@ -34,6 +34,8 @@
 #define OUT_OF_ORDER_MS 1000
 /* BYE must not overtake the last packet (wire reference 10). */
 #define BYE_DELAY_US (300 * US_PER_MS)
+/* Of a lane that has little to send: 250 kB in two ticks. */
+#define CALM_BPS UINT64_C(100000000)
 
 struct sender {
 	struct lane *lane;
@@ -341,6 +343,22 @@ move_to(struct sender *sender, struct session *session,
 	session->hot = *after;
 }
 
+/*
+ * When packets that are due at DUE_US are sent: waking up costs a calm lane
+ * more than sending does, so it wakes every other tick.  With much to send
+ * that would be bursts, and save nothing.
+ */
+static uint64_t
+wake_us(const struct lane *lane, uint64_t due_us)
+{
+	uint64_t committed_bps =
+	    table_counter(lane->table, lane->number, TABLE_COMMITTED_BPS);
+
+	if (committed_bps >= CALM_BPS)
+		return due_us;
+	return due_us - due_us % (2 * LOOP_TICK_US);
+}
+
 /* What is to be done when all that was gathered has gone. */
 static void
 go_on(struct sender *sender, struct session *session, enum gathered gathered,
@@ -348,7 +366,7 @@ go_on(struct sender *sender, struct session *session, enum gathered gathered,
 {
 	switch (gathered) {
 	case GATHERED_ALL:
-		session_set_due_at(session, next_us);
+		session_set_due_at(session, wake_us(sender->lane, next_us));
 		break;
 	case GATHERED_FULL:
 		session_set_due(session);
