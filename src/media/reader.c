@@ -176,7 +176,9 @@ run_job(struct reader *reader, struct thread *thread, struct reader_job *job)
 	/* Cannot fail: the counter never gets near its limit. */
 	written = write(reader->event, &one, sizeof(one));
 	(void)written;
-	pthread_cond_broadcast(&reader->work);
+	/* What may run now is taken by this thread itself. */
+	if (reader->ending)
+		pthread_cond_broadcast(&reader->work);
 }
 
 static void *
@@ -709,9 +711,10 @@ patience(const struct block *block)
 static unsigned
 replace_stuck(struct reader *reader)
 {
-	unsigned stuck;
+	unsigned stuck, before;
 
 	pthread_mutex_lock(&reader->lock);
+	before = reader->stuck_count;
 	reader->sweeps++;
 	for (unsigned i = 0; i < reader->thread_count; i++) {
 		struct thread *thread = &reader->threads[i];
@@ -727,7 +730,8 @@ replace_stuck(struct reader *reader)
 	       start_thread(reader) == 0)
 		;
 	stuck = reader->stuck_count;
-	pthread_cond_broadcast(&reader->work);
+	if (stuck > before)
+		pthread_cond_broadcast(&reader->work);
 	pthread_mutex_unlock(&reader->lock);
 	return stuck;
 }
