@@ -239,27 +239,36 @@ node_relieve(struct weight_node *node)
 
 /*
  * A fresh node begins with what it already has of its part of all sessions.
- * Where there are none, nobody need be slow.
+ * Where there are none, nobody need be slow.  The part of those that were fresh
+ * before is less from now on, so that they have more of it: as much more, if
+ * they do have the sessions, that their weight stays.
  */
 static void
-node_measure(const struct weight_law *law, struct weight_node *nodes,
-    size_t count, size_t which)
+nodes_measure(
+    const struct weight_law *law, struct weight_node *nodes, size_t count)
 {
-	struct weight_node *node = &nodes[which];
-	double sessions = 0, weights = 0, part = 1;
+	double sessions = 0, weights = 0, before = 0;
 
-	if (!node->unmeasured || !is_ready(node))
-		return;
 	for (size_t i = 0; i < count; i++) {
 		if (!is_ready(&nodes[i]))
 			continue;
 		sessions += (double)nodes[i].report.sessions;
 		weights += node_full(law, &nodes[i]);
+		before += nodes[i].unmeasured ? 0 : node_full(law, &nodes[i]);
 	}
-	if (sessions > 0)
-		part = (double)node->report.sessions /
-		       (sessions * node_full(law, node) / weights);
-	node->started = MIN_OF(part, 1);
+	for (size_t i = 0; before < weights && i < count; i++) {
+		struct weight_node *node = &nodes[i];
+		double part = 1, most = 1;
+
+		if (!is_ready(node))
+			continue;
+		if (sessions > 0)
+			part = (double)node->report.sessions * weights /
+			       (sessions * node_full(law, node));
+		if (!node->unmeasured)
+			most = MIN_OF(node->started * weights / before, 1);
+		node->started = clamp(part, node->started, most);
+	}
 }
 
 /*
@@ -477,8 +486,8 @@ weight_round(struct weight_law *law, struct weight_node *nodes, size_t count,
 	for (size_t i = 0; i < count; i++)
 		node_smooth(law, &nodes[i]);
 	typical_set(law, nodes, count);
+	nodes_measure(law, nodes, count);
 	for (size_t i = 0; i < count; i++) {
-		node_measure(law, nodes, count, i);
 		node_start(law, &nodes[i], elapsed_us);
 		node_relieve(&nodes[i]);
 	}

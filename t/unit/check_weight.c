@@ -671,6 +671,55 @@ START_TEST(a_fresh_node_gets_little_more_than_its_share)
 }
 END_TEST
 
+/* Of the arrivals of a minute, in parts of what is fair among READY nodes. */
+static double
+part_of_a_minute(
+    struct simulate *simulate, const struct simulate_node *node, size_t ready)
+{
+	simulate_measure(simulate);
+	run(simulate, MINUTE_US);
+	return (double)node->arrivals * (double)ready /
+	       (double)simulate_result(simulate).arrivals;
+}
+
+START_TEST(a_second_fresh_node_does_not_set_back_the_first)
+{
+	static const uint64_t large_bps[NODES] = { 20 * GBIT, 20 * GBIT,
+		20 * GBIT, 20 * GBIT };
+	struct simulate *simulate = cluster(SIMULATE_LAW, large_bps, 0.45, 1);
+	struct simulate_node *all = simulate_nodes(simulate);
+	const struct weight_node *weights = simulate_weights(simulate);
+	double most[NODES] = { 0 };
+	uint32_t before;
+
+	all[2].twist = all[3].twist = is_down;
+	run(simulate, 4 * SESSION_US);
+	all[2].twist = NULL;
+	for (uint64_t us = 0; us < SESSION_US / 2; us += MINUTE_US)
+		most[2] =
+		    MAX_OF(most[2], part_of_a_minute(simulate, &all[2], 3));
+	before = weights[2].weight;
+	all[3].twist = NULL;
+	run(simulate, 5 * INTERVAL_US);
+	ck_assert_uint_ge(weights[2].weight, before - before / 8);
+
+	for (uint64_t us = 0; us < 2 * SESSION_US; us += MINUTE_US) {
+		double part = part_of_a_minute(simulate, &all[3], 4);
+
+		most[3] = MAX_OF(most[3], part);
+		part = (double)all[2].arrivals * 4 /
+		       (double)simulate_result(simulate).arrivals;
+		most[2] = MAX_OF(most[2], part);
+	}
+	run(simulate, 2 * SESSION_US);
+	ck_assert_double_le(most[2], 1.3);
+	ck_assert_double_le(most[3], 1.3);
+	ck_assert_double_ge((double)all[2].committed_bps / 20e9, 0.4);
+	ck_assert_double_ge((double)all[3].committed_bps / 20e9, 0.4);
+	simulate_free(simulate);
+}
+END_TEST
+
 static void
 claims_the_moon(struct weight_report *report, void *user)
 {
@@ -754,6 +803,8 @@ main(void)
 	tcase_add_test(
 	    simulated, none_is_above_its_capacity_while_another_is_idle);
 	tcase_add_test(simulated, a_fresh_node_gets_little_more_than_its_share);
+	tcase_add_test(
+	    simulated, a_second_fresh_node_does_not_set_back_the_first);
 	tcase_add_test(
 	    simulated, a_liar_in_a_cluster_is_not_above_its_capacity);
 	tcase_add_test(simulated, a_cut_of_capacity_settles_in_a_cluster);
