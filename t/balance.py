@@ -586,7 +586,14 @@ def checks(cluster):
         cluster.agents[0].values["state"] = state
         check(cluster.misc(1) == status, "--misc-check of a node: " + state)
     cluster.agents[0].values["state"] = "ready"
+    # which keepalived takes for "serves, and its weight stays"
     check(cluster.misc(9) == 0, "--misc-check of a machine without agent")
+    cluster.agents[0].text = b"hello\n"
+    check(cluster.misc(1) == 0, "--misc-check of nonsense")
+    cluster.agents[0].text = None
+    cluster.agents[0].hangs = True
+    check(cluster.misc(1) == 0, "--misc-check of an agent that says nothing")
+    cluster.agents[0].hangs = False
     within(10, "all ready", lambda: min(
         cluster.table.weights().values()) > 9000)
     say("ok: --misc-check")
