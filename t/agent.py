@@ -25,6 +25,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from vtlib.net import patience  # noqa: E402
+from vtlib.script import Failed, check, say, within  # noqa: E402
 from vtlib.server import Server, Trouble, program  # noqa: E402
 
 SOURCE = os.environ.get("srcdir", os.path.dirname(os.path.dirname(
@@ -35,19 +36,6 @@ NAMES = ["version", "node", "state", "capacity_bps", "committed_bps",
          "rtsp_ok", "end"]
 CAPACITY = 10000000
 OPEN = "application/openmetrics-text"
-
-
-class Failed(Exception):
-    pass
-
-
-def check(good, text):
-    if not good:
-        raise Failed(text)
-
-
-def say(text):
-    print(text, flush=True)
 
 
 class Agent:
@@ -131,17 +119,6 @@ class Agent:
                 words.append(self.manager.recv(1000).decode())
         except BlockingIOError:
             return words
-
-
-def within(seconds, what, true):
-    """What TRUE returns, as soon as it is something."""
-    end = time.monotonic() + seconds * patience()
-    while True:
-        result = true()
-        if result:
-            return result
-        check(time.monotonic() < end, "not within %g s: %s" % (seconds, what))
-        time.sleep(0.005)
 
 
 class Viewer:

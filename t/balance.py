@@ -26,6 +26,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from vtlib.net import patience  # noqa: E402
+from vtlib.script import Failed, check, say, within  # noqa: E402
 from vtlib.server import program  # noqa: E402
 
 SOURCE = os.environ.get("srcdir", os.path.dirname(os.path.dirname(
@@ -33,30 +34,6 @@ SOURCE = os.environ.get("srcdir", os.path.dirname(os.path.dirname(
 SERVICE = "tcp:127.0.0.100:554"
 NAME = "-t 127.0.0.100:554"  # the same for ipvsadm
 CAPACITY = 1000000000
-
-
-class Failed(Exception):
-    pass
-
-
-def check(good, text):
-    if not good:
-        raise Failed(text)
-
-
-def say(text):
-    print(text, flush=True)
-
-
-def within(seconds, what, true):
-    """What TRUE returns, as soon as it is something."""
-    end = time.monotonic() + seconds * patience()
-    while True:
-        result = true()
-        if result:
-            return result
-        check(time.monotonic() < end, "not within %g s: %s" % (seconds, what))
-        time.sleep(0.01)
 
 
 # --- agents -------------------------------------------------------------------
