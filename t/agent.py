@@ -122,7 +122,7 @@ class Agent:
 
 
 class Viewer:
-    """RTSP over one connection, media interleaved and left unread."""
+    """RTSP over one connection; media are left unread."""
 
     def __init__(self, server):
         self.url = server.url() + "/sample.wmv"
@@ -147,9 +147,9 @@ class Viewer:
             if line.lower().startswith("session:"):
                 self.session = line.split(":")[1].split(";")[0].strip()
 
-    def play(self):
+    def play(self, transport="RTP/AVP/TCP;unicast;interleaved=0-1"):
         self.request("SETUP", self.url + "/stream=1",
-                     "Transport: RTP/AVP/TCP;unicast;interleaved=0-1")
+                     "Transport: " + transport)
         self.request("PLAY", self.url)
 
     def end(self):
@@ -205,6 +205,41 @@ def drains(agent, server):
     within(5, "vodstat sees it", lambda: not server.stat([])["draining"])
     check(said()[1].startswith("ready "), "no end of the drain")
     say("ok: drain and undrain are seen at once")
+
+
+def is_late(agent, server):
+    """Workers that stand still send late; the node says so, and offers less,
+    for as long as it is so."""
+    def halts():
+        for pid in server.worker_pids():
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.3)  # what is due now is late
+        for pid in server.worker_pids():
+            os.kill(pid, signal.SIGCONT)
+        time.sleep(0.1)  # it is sent
+        return pressure() >= 0.25 and agent.report()[0].startswith("ready")
+
+    def pressure():
+        return float(agent.report()[1]["pressure"])
+
+    viewer = Viewer(server)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink:
+            sink.bind(("127.0.0.1", 0))
+            port = sink.getsockname()[1]
+            viewer.play("RTP/AVP;unicast;client_port=%d-%d" % (port, port))
+            within(5, "packets are in time", lambda: pressure() < 0.15)
+            within(10, "packets are late", halts)
+            report = agrees(agent, server)  # so P is less, too
+            most = float(report["pressure"])
+            check(most > 0.15, "a pressure of %.2f" % most)
+            within(10, "they are in time again", lambda: pressure() < 0.15)
+            viewer.request("TEARDOWN", viewer.url)
+            within(5, "the viewer has gone",
+                   lambda: agent.report()[1]["sessions"] == "1")
+    finally:
+        viewer.end()
+    say("ok: late packets are a pressure of %.2f, which goes away" % most)
 
 
 def metrics(agent):
@@ -327,6 +362,7 @@ def show(folder):
             "-o", "heartbeat_limit=1 s"])
         viewer = serves(agent, server)
         drains(agent, server)
+        is_late(agent, server)
         metrics(agent)
         withstands(agent)
         refuses(folder, server)
