@@ -73,13 +73,19 @@ def within(seconds, what, true):
         time.sleep(0.05)
 
 
-def run(*words, check=True):
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+def run(*words, check=True, place=None):
+    """What a command says; PLACE is a namespace."""
+    with inside(place):
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if check and done.returncode != 0:
         raise Failed("%s: exit %d: %s" % (
             " ".join(words), done.returncode, done.stdout.strip()))
     return done.stdout
+
+
+def number(address):
+    return int.from_bytes(socket.inet_aton(address), "big")
 
 
 def ip_batch(lines, place=None):
@@ -91,17 +97,17 @@ def ip_batch(lines, place=None):
     check(done.returncode == 0, "ip: " + done.stdout)
 
 
-def on(place, *words):
-    """WORDS as a command in the namespace PLACE."""
-    return ("ip", "netns", "exec", place) + words
-
-
 libc = ctypes.CDLL(None, use_errno=True)
 
 
 @contextlib.contextmanager
 def inside(place):
-    """Sockets that this thread opens are PLACE's."""
+    """Sockets that this thread opens, and commands that it starts, are
+    PLACE's; of this namespace if that is None."""
+    if place is None:
+        yield
+        return
+
     def enter(path):
         fd = os.open(path, os.O_RDONLY)
         try:
@@ -179,10 +185,10 @@ class Process:
         self.start()
 
     def start(self):
-        with open(self.log_name, "ab") as log:
+        with open(self.log_name, "ab") as log, inside(self.place):
             self.process = subprocess.Popen(
-                on(self.place, *self.words), stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True)
+                self.words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True)
 
     def log(self):
         with open(self.log_name, errors="replace") as log:
@@ -235,8 +241,8 @@ class Node(Machine):
                       % (RTSP_PORT, FOLDER))
             for line in self.settings.vodd:
                 out.write("%s;\n" % line)
-        run(*on(self.name, SOURCE + "/contrib/setup-realserver", "--conf",
-                self.conf, VIP, "%d-%d" % RTP_PORTS[self.name]))
+        run(SOURCE + "/contrib/setup-realserver", "--conf", self.conf, VIP,
+            "%d-%d" % RTP_PORTS[self.name], place=self.name)
 
     def start(self):
         self.start_server()
@@ -316,16 +322,10 @@ class Director(Machine):
         if self.settings.keepalived:
             words += ["--keepalived", self.folder + "/keepalived.conf",
                       "--priority", str(self.priority)]
-        run(*on(self.name, SOURCE + "/contrib/setup-director", *words,
-                *options, VIP, *("%s=%d-%d" % (NODES[one], *RTP_PORTS[one])
-                                 for one, _ in zip(
-                                     NODES, self.settings.capacities))))
-
-    def start(self):
-        if self.settings.keepalived:
-            self.start_keepalived()
-        if self.settings.balance:
-            self.start_balancer()
+        run(SOURCE + "/contrib/setup-director", *words, *options, VIP,
+            *("%s=%d-%d" % (NODES[one], *RTP_PORTS[one])
+              for one, _ in zip(NODES, self.settings.capacities)),
+            place=self.name)
 
     def start_keepalived(self):
         at = self.folder + "/keepalived"
@@ -355,17 +355,35 @@ class Director(Machine):
             program, "-f", "-c", conf, "-s", "tcp:%s:%d" % (VIP, RTSP_PORT),
             "-i", self.settings.interval))
 
+    # These two are asked over and over: no command for it.
+
     def has_vip(self):
-        return " %s/32 " % VIP in run(
-            "ip", "-n", self.name, "-4", "-o", "addr", "show", "dev", "eth0")
+        with inside(self.name), socket.socket(
+                socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            try:
+                sock.bind((VIP, 0))
+            except OSError:
+                return False
+        return True
 
     def weights(self):
         """Of each node, as IPVS has them: node -> weight."""
-        table = run(*on(self.name, "ipvsadm", "-Sn"))
-        found = dict(re.findall(r"(?m)^-a -t %s:%d -r ([0-9.]+):\d+ .*-w (\d+)"
-                                % (re.escape(VIP), RTSP_PORT), table))
-        return {name: int(found[address])
-                for name, address in NODES.items() if address in found}
+        with inside(self.name), open("/proc/thread-self/net/ip_vs") as table:
+            service = re.search(
+                r"(?m)^TCP  %08X:%04X .*\n((?:  -> .*\n)*)" % (
+                    number(VIP), RTSP_PORT), table.read())
+        found = dict(re.findall(
+            r"-> ([0-9A-F]{8}):\w+ +\w+ +(\d+) ",
+            service.group(1))) if service else {}
+        return {name: int(found["%08X" % number(address)])
+                for name, address in NODES.items()
+                if "%08X" % number(address) in found}
+
+    def has_all(self, nodes):
+        """With weights of vodbalance, if it is to set them."""
+        weights = self.weights()
+        return len(weights) == len(nodes) and (
+            not self.balancer or min(weights.values()) > 1)
 
 
 def counters(place):
@@ -379,8 +397,10 @@ def counters(place):
 class Cluster:
     """All of it; `with Cluster(...) as cluster:` has it running."""
 
-    def __init__(self, settings=None, **changes):
+    def __init__(self, settings=None, titles=(), **changes):
+        """TITLES: (name, bit/s, seconds) of each that is to be made."""
         self.settings = dataclasses.replace(settings or Settings(), **changes)
+        self.titles = titles
         self.nodes = {name: Node(name, capacity, self.settings)
                       for name, capacity in zip(
                           NODES, self.settings.capacities)}
@@ -412,17 +432,24 @@ class Cluster:
             run("mount", "--bind", self.settings.library,
                 FOLDER + "/media/library")
         self.lay_out()
+        # which takes keepalived some seconds to find out who is active
+        for director in self.ours():
+            director.set_up()
+            if self.settings.keepalived:
+                director.start_keepalived()
         for node in self.nodes.values():
             node.set_up()
             node.start()
-        for director in self.ours():
-            director.set_up()
-            director.start()
+        if self.settings.balance:
+            for director in self.ours():
+                director.start_balancer()
+        for title in self.titles:
+            self.make_title(*title)
         within(15, "all nodes are ready", lambda: all(
             node.ready() for node in self.nodes.values()))
         within(15, "a director has %s" % VIP, lambda: self.active())
-        within(15, "the active director has all nodes", lambda: len(
-            self.active().weights()) == len(self.nodes))
+        within(15, "the directors have all nodes", lambda: all(
+            one.has_all(self.nodes) for one in self.ours()))
         for one in self.processes():
             check(one.running(), "%s on %s has ended: %s" % (
                 one.name, one.place, one.log().strip()))

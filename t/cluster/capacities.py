@@ -28,9 +28,9 @@ def proportions(lab):
 
 
 def main():
-    with cluster.Cluster(capacities=CAPACITIES) as lab:
-        for rate in RATES:
-            lab.make_title("%dk.asf" % rate, rate * 1000, 90)
+    with cluster.Cluster(capacities=CAPACITIES,
+                         titles=[("%dk.asf" % rate, rate * 1000, 90)
+                                 for rate in RATES]) as lab:
         weights = cluster.within(20, "weights are 1:1:2",
                                  lambda: proportions(lab))
         shown(True, "empty, the nodes have the weights %d %d %d" % weights)

@@ -19,7 +19,7 @@ sys.path.insert(0, os.environ["srcdir"] + "/contrib/labparts")
 import cluster  # noqa: E402
 from cluster import (  # noqa: E402
     BUILD, DIRECTORS, FOLDER, LOAD_PORT, NODES, RTP_PORTS, RTSP_PORT, VIP,
-    check, on, run, say, shown)
+    check, run, say, shown)
 
 SERVICE = "tcp:%s:%d" % (VIP, RTSP_PORT)
 WHERE = {name: "%s:%d" % (address, RTSP_PORT)
@@ -34,10 +34,11 @@ OF_ALL = len(OF_NODE) * len(NODES) + 5 + 2
 
 def diagnose(*node, place="d1", before=(), conf=CONF, options=()):
     """Its exit status, and its findings by where and check."""
-    done = subprocess.run(
-        on(place, *before, BUILD + "/vodbalance", "-c", conf, "--json",
-           *options, "--diagnose", *node),
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    with cluster.inside(place):
+        done = subprocess.run(
+            (*before, BUILD + "/vodbalance", "-c", conf, "--json", *options,
+             "--diagnose", *node),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     found = {}
     for line in done.stdout.splitlines():
         one = json.loads(line)
@@ -87,9 +88,9 @@ def of(name, *checks):
 @contextlib.contextmanager
 def broken(place, breaks, heals):
     """Commands on a machine."""
-    run(*on(place, *breaks.split()))
+    run(*breaks.split(), place=place)
     yield
-    run(*on(place, *heals.split()))
+    run(*heals.split(), place=place)
 
 
 @contextlib.contextmanager
@@ -192,12 +193,12 @@ def marks():
     with broken("d1", "ipvsadm -d -f %d -r %s:0" % (mark, node),
                 "ipvsadm -a -f %d -r %s:0 -g" % (mark, node)):
         names("n3's mark leads nowhere", (WHERE["n3"], "mark"), text="nowhere")
-        run(*on("d1", "ipvsadm", "-a", "-f", str(mark), "-r",
-                NODES["n1"] + ":0", "-g"))
+        run("ipvsadm", "-a", "-f", str(mark), "-r", NODES["n1"] + ":0", "-g",
+            place="d1")
         names("n3's mark leads to n1", (WHERE["n3"], "mark"),
               text=NODES["n1"])
-        run(*on("d1", "ipvsadm", "-d", "-f", str(mark), "-r",
-                NODES["n1"] + ":0"))
+        run("ipvsadm", "-d", "-f", str(mark), "-r", NODES["n1"] + ":0",
+            place="d1")
     jump = "iptables-legacy -t mangle -%s PREROUTING -d " + VIP + (
         " -p udp -j VODD-" + VIP)
     with broken("d1", jump % "D", jump % "A"):
@@ -230,9 +231,9 @@ def director(lab):
     other = lab.directors["d2"]
     other.set_up()
     names("both have it", (SERVICE, "vip"), text="here and at")
-    run(*on("d2", *(address % "del").split()))
+    run(*(address % "del").split(), place="d2")
     names("d2 waits", None, place="d2")
-    run(*on("d1", "ipvsadm", "-D", "-t", "%s:%d" % (VIP, RTSP_PORT)))
+    run("ipvsadm", "-D", "-t", "%s:%d" % (VIP, RTSP_PORT), place="d1")
     _, found = diagnose(options=("-s", SERVICE))
     shown(those(found, "wrong") == {(SERVICE, "service")},
           "the service is missing, and named")

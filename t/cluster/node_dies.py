@@ -44,8 +44,8 @@ def leaves(lab, name, how):
 
 
 def main():
-    with cluster.Cluster(balance=False) as lab:
-        lab.make_title("long.asf", 100000, 120)
+    with cluster.Cluster(balance=False,
+                         titles=[("long.asf", 100000, 120)]) as lab:
         crowd = viewers.Crowd()
         watched = watch(crowd, VIEWERS)
         check(all(of_node(lab, name, watched) for name in lab.nodes),

@@ -134,8 +134,8 @@ def takes_weights(lab):
 
 
 def main():
-    with cluster.Cluster(capacities=CAPACITIES) as lab:
-        lab.make_title("long.asf", 100000, 120)
+    with cluster.Cluster(capacities=CAPACITIES,
+                         titles=[("long.asf", 100000, 120)]) as lab:
         crowd = viewers.Crowd()
         for _ in range(VIEWERS):
             crowd.add("long.asf")

@@ -6,6 +6,7 @@ media comes from there and not through the director; RTCP and keep-alives reach
 the node whose viewer sent them.
 """
 
+import concurrent.futures
 import os
 import sys
 import time
@@ -19,6 +20,7 @@ from clientslib import ffmpeg  # noqa: E402
 from cluster import FOLDER, NODES, RTP_PORTS, VIP, check, shown  # noqa: E402
 
 TITLE = "sample.wmv"
+TRANSPORTS = "udp", "tcp"
 VIEWERS = 18
 TIMEOUT_S = 5       # session_timeout
 LOST = 1000         # what the first viewer says that it lost
@@ -31,17 +33,16 @@ def plays(lab):
     before = {place: cluster.counters(place)
               for place in [director.name, *NODES]}
     wanted = ffmpeg.frames("%s/media/%s" % (FOLDER, TITLE))
-    try:
+
+    def frames(transport):
         with cluster.inside("clients"):
-            for transport in ("udp", "tcp"):
-                got = ffmpeg.frames(
-                    "rtsp://%s/%s" % (VIP, TITLE),
-                    ["-rtsp_transport", transport])
-                shown(ffmpeg.difference(wanted, got) is None,
-                      "ffmpeg over %s: %s frames, each as from disk" % (
-                          transport, "+".join(str(len(one)) for one in got)))
-    except ffmpeg.Failed as failed:
-        raise cluster.Failed("ffmpeg: %s" % failed)
+            return ffmpeg.frames("rtsp://%s/%s" % (VIP, TITLE),
+                                 ["-rtsp_transport", transport])
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for transport, got in zip(TRANSPORTS, pool.map(frames, TRANSPORTS)):
+            shown(ffmpeg.difference(wanted, got) is None,
+                  "ffmpeg over %s: %s frames, each as from disk" % (
+                      transport, "+".join(str(len(one)) for one in got)))
     grown = {place: {name: cluster.counters(place)[name] - old[name]
                      for name in old} for place, old in before.items()}
     for one in seen.values():
@@ -116,9 +117,12 @@ def reaches(lab, crowd):
 
 def main():
     with cluster.Cluster(vodd=('session_timeout = "%d s"' % TIMEOUT_S,),
-                         balance=False) as lab:
-        lab.make_title("long.asf", 100000, 60)
-        plays(lab)
+                         balance=False,
+                         titles=[("long.asf", 100000, 60)]) as lab:
+        try:
+            plays(lab)
+        except ffmpeg.Failed as failed:
+            raise cluster.Failed("ffmpeg: %s" % failed)
         crowd = viewers.Crowd()
         try:
             reaches(lab, crowd)

@@ -14,14 +14,14 @@ sys.path.insert(0, os.environ["srcdir"] + "/contrib/labparts")
 
 import cluster  # noqa: E402
 import viewers  # noqa: E402
-from cluster import NODES, RTP_PORTS, VIP, on, run, shown  # noqa: E402
+from cluster import NODES, RTP_PORTS, VIP, run, shown  # noqa: E402
 
 SCRIPTS = os.environ["srcdir"] + "/contrib/"
 
 
 def state(place, conf=None):
     """All that the scripts may change."""
-    parts = [run(*on(place, *words)) for words in (
+    parts = [run(*words, place=place) for words in (
         ("ipvsadm", "-Sn"), ("ipvsadm", "-L", "--timeout"),
         ("iptables-legacy", "-t", "mangle", "-S"),
         ("ip", "-4", "-o", "addr"),
@@ -35,20 +35,20 @@ def state(place, conf=None):
 
 def steps(place, script, before, words, undo, conf=None):
     """What each script must do; its words are printed if it fails."""
-    dry = run(*on(place, SCRIPTS + script, "--dry-run", *words))
+    dry = run(SCRIPTS + script, "--dry-run", *words, place=place)
     shown(dry and state(place, conf) == before,
           "%s --dry-run prints %d steps and changes nothing" % (
               script, len(dry.splitlines())))
-    first = run(*on(place, SCRIPTS + script, *words))
-    again = run(*on(place, SCRIPTS + script, *words))
+    first = run(SCRIPTS + script, *words, place=place)
+    again = run(SCRIPTS + script, *words, place=place)
     shown(first == dry and not again,
           "%s takes them, and a second time finds nothing to do" % script)
     after = state(place, conf)
-    run(*on(place, SCRIPTS + script, *undo))
+    run(SCRIPTS + script, *undo, place=place)
     shown(state(place, conf) == before, "%s --undo leaves nothing" % script)
-    run(*on(place, SCRIPTS + script, *undo))
+    run(SCRIPTS + script, *undo, place=place)
     shown(state(place, conf) == before, "nor does a second one")
-    run(*on(place, SCRIPTS + script, *words))
+    run(SCRIPTS + script, *words, place=place)
     cluster.check(state(place, conf) == after, "the third time is another")
 
 
@@ -65,9 +65,9 @@ def spread(crowd, lab, count):
 def sample():
     """etc/keepalived.conf is what the script writes."""
     path = cluster.FOLDER + "/sample.conf"
-    run(*on("d1", SCRIPTS + "setup-director", "--keepalived", path,
-            "--interface", "eth0", "192.0.2.100", "192.0.2.11=40000-40099",
-            "192.0.2.12=40100-40199"))
+    run(SCRIPTS + "setup-director", "--keepalived", path, "--interface", "eth0",
+        "192.0.2.100", "192.0.2.11=40000-40099", "192.0.2.12=40100-40199",
+        place="d1")
     with open(path) as made, open(
             os.environ["srcdir"] + "/etc/keepalived.conf") as kept:
         shown(made.read() == kept.read(),
@@ -79,8 +79,8 @@ def main():
         node, director = lab.nodes["n1"], lab.directors["d2"]
         # of the cluster that is up, d2 and n1 are not needed
         node.server.kill()
-        run(*on("n1", SCRIPTS + "setup-realserver", "--undo", "--conf",
-                node.conf, VIP))
+        run(SCRIPTS + "setup-realserver", "--undo", "--conf", node.conf, VIP,
+            place="n1")
         steps("n1", "setup-realserver", state("n1", node.conf),
               ["--conf", node.conf, VIP, "%d-%d" % RTP_PORTS["n1"]],
               ["--conf", node.conf, "--undo", VIP], node.conf)
@@ -89,7 +89,7 @@ def main():
 
         every = ["%s=%d-%d" % (NODES[name], *RTP_PORTS[name])
                  for name in NODES]
-        run(*on("d1", SCRIPTS + "setup-director", "--undo", VIP))
+        run(SCRIPTS + "setup-director", "--undo", VIP, place="d1")
         before = state(director.name)
         steps(director.name, "setup-director", before,
               ["--scheduler", "rr", VIP, *every], ["--undo", VIP])
@@ -97,15 +97,15 @@ def main():
         crowd = viewers.Crowd()
         shown(spread(crowd, lab, 6) == [2, 2, 2],
               "6 viewers play through d2, 2 of each node")
-        run(*on("d2", SCRIPTS + "setup-director", "--scheduler", "wlc", VIP,
-                *every[1:]))
-        rules = run(*on("d2", "ipvsadm", "-Sn"))
+        run(SCRIPTS + "setup-director", "--scheduler", "wlc", VIP, *every[1:],
+            place="d2")
+        rules = run("ipvsadm", "-Sn", place="d2")
         shown(NODES["n1"] not in rules and " -s wlc" in rules and
               len(rules.splitlines()) == 3 + 4,
               "with a node less and another scheduler: that node is out")
         shown(spread(crowd, lab, 4) == [0, 2, 2],
               "4 viewers play through d2, 2 of each node that is left")
-        run(*on("d2", SCRIPTS + "setup-director", "--undo", VIP))
+        run(SCRIPTS + "setup-director", "--undo", VIP, place="d2")
         shown(state("d2") == before, "--undo leaves nothing")
         crowd.close()
 

@@ -60,8 +60,7 @@ def steady(before, after):
 
 
 def main():
-    with cluster.Cluster() as lab:
-        lab.make_title("long.asf", 100000, 150)
+    with cluster.Cluster(titles=[("long.asf", 100000, 150)]) as lab:
         cluster.within(20, "weights are equal", lambda: all(
             min(one.values()) > 5000 for one in weights(lab)))
         crowd = viewers.Crowd()

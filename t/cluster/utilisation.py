@@ -100,10 +100,10 @@ def main():
     ours = policy == "ours"
     with cluster.Cluster(
             capacities=(CAPACITY,) * 3, balance=ours, session="25 s",
-            scheduler="wlc" if ours else policy) as lab:
-        for rate in set(RATES):
-            for length in set(LENGTHS):
-                lab.make_title(title(rate, length), rate * 1000, length)
+            scheduler="wlc" if ours else policy,
+            titles=[(title(rate, length), rate * 1000, length)
+                    for rate in set(RATES) for length in set(LENGTHS)]
+            ) as lab:
         crowd = viewers.Crowd()
         arrivals = Arrivals(crowd)
         arrivals.start()
