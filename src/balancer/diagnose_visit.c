@@ -226,7 +226,8 @@ describe(struct talk *talk, struct visit *visit)
 		return;
 	if (!sdp_parse(talk->reply + talk->message.head_length,
 		(size_t)talk->message.content_length, NULL, 0, &description) ||
-	    description.stream_count == 0)
+	    description.stream_count == 0 ||
+	    strlen(description.streams[0].control) >= sizeof(visit->control))
 		return;
 	snprintf(visit->control, sizeof(visit->control), "%s",
 	    description.streams[0].control);

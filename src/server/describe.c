@@ -48,7 +48,8 @@ describe(const struct exchange *exchange, const struct title *title,
 	const struct title_identity *identity = title_identity(title);
 	char address[SOCK_TEXT_MAX];
 
-	memset(sdp, 0, sizeof(*sdp));
+	/* Streams are large, mostly none's, and set whole when there is one. */
+	memset(sdp, 0, offsetof(struct sdp_description, streams));
 	sdp->session_id = identity->inode ^ identity->change_time_us;
 	snprintf(sdp->title, sizeof(sdp->title), "%s", header->title);
 	snprintf(sdp->address, sizeof(sdp->address), "%.63s",

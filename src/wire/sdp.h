@@ -17,7 +17,13 @@
  * at most 16383 characters behind "a=", and 12249 bytes make 16332 of base64.
  */
 #define SDP_ASF_HEADER_MAX 12249
-/* No description that fits the structure gets longer than this. */
+/* The longest control, with the 0: as long as any URL of ours. */
+#define SDP_CONTROL_MAX 1200
+/*
+ * No description gets longer than this whose streams have controls of their
+ * own, at most SDP_CONTROL_SHORT bytes with the 0: "stream=2".
+ */
+#define SDP_CONTROL_SHORT 80
 #define SDP_MAX (48 * 1024)
 
 enum sdp_media { SDP_AUDIO, SDP_VIDEO, SDP_APPLICATION };
@@ -25,13 +31,14 @@ struct sdp_stream {
 	enum sdp_media media;
 	uint32_t number; /* ASF stream number, 1..127 */
 	uint64_t bit_rate_bps; /* 0: no b=AS */
-	char control[80]; /* relative, "stream=2", or what the parser found */
+	/* Relative, "stream=2", or absolute if somebody else wrote it. */
+	char control[SDP_CONTROL_MAX];
 };
 struct sdp_description {
 	uint64_t session_id; /* o= */
 	char title[256]; /* s=, UTF-8; written as "-" when empty */
 	char address[64]; /* o=; "192.0.2.1" or "2001:db8::1" */
-	char control[1200]; /* of the session, an absolute URL; "" for none */
+	char control[SDP_CONTROL_MAX]; /* of the session, absolute; "": none */
 	uint64_t bit_rate_bps;
 	uint32_t packet_bytes; /* a=maxps */
 	bool has_duration;

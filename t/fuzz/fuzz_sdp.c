@@ -42,7 +42,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t header[SDP_ASF_HEADER_MAX];
 	static uint8_t again_header[SDP_ASF_HEADER_MAX];
-	static char text[SDP_MAX];
+	static char text[SDP_MAX + SDP_STREAMS_MAX * SDP_CONTROL_MAX];
 	static struct sdp_description description, again;
 	struct bytes_writer out = bytes_writer(text, sizeof(text));
 

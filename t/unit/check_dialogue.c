@@ -155,6 +155,26 @@ START_TEST(a_title_is_described_set_up_and_played) {
 }
 END_TEST
 
+START_TEST(a_stream_may_have_an_address_of_its_own) {
+  char there[300], control[330], text[1000];
+
+  memset(there, 'x', sizeof(there) - 1);
+  there[sizeof(there) - 1] = '\0';
+  snprintf(control, sizeof(control), "rtsp://other/%s/1", there);
+  snprintf(text, sizeof(text),
+           "v=0\r\n"
+           "a=pgmpu:data:application/vnd.ms.wms-hdr.asfv1;base64,AAEC\r\n"
+           "m=video 0 RTP/AVP 96\r\na=rtpmap:96 x-asf-pf/1000\r\n"
+           "a=control:%s\r\na=stream:1\r\n",
+           control);
+  sent();
+  ck_assert_int_eq(answer("200 OK", "", text), DIALOGUE_DESCRIBED);
+  begin_setup(true, false);
+  snprintf(text, sizeof(text), "SETUP %s RTSP/1.0\r\n", control);
+  ck_assert_ptr_nonnull(strstr(sent(), text));
+}
+END_TEST
+
 START_TEST(a_seek_pauses_first) {
   set_up_tcp();
   dialogue_play(dialogue, true, 0, 1000);
@@ -317,6 +337,7 @@ int main(void) {
   tcase_add_checked_fixture(talk, set_up, tear_down);
   tcase_add_test(talk, addresses_are_taken_apart);
   tcase_add_test(talk, a_title_is_described_set_up_and_played);
+  tcase_add_test(talk, a_stream_may_have_an_address_of_its_own);
   tcase_add_test(talk, a_seek_pauses_first);
   tcase_add_test(talk, a_speed_that_is_refused_is_given_up);
   tcase_add_test(talk, udp_that_is_refused_becomes_tcp);

@@ -151,7 +151,7 @@ START_TEST(the_largest_description_fits_and_its_header_line_too)
 		stream->media = SDP_APPLICATION;
 		stream->number = UINT32_MAX;
 		stream->bit_rate_bps = UINT64_MAX;
-		memset(stream->control, 's', sizeof(stream->control));
+		memset(stream->control, 's', SDP_CONTROL_SHORT - 1);
 	}
 	format(&description);
 	ck_assert_uint_le(strlen(text), SDP_MAX);
@@ -336,7 +336,11 @@ START_TEST(texts_are_cut_or_refused_by_their_use)
 	    (int)sizeof(out.control), long_text);
 	ck_assert(!parse(string, &out));
 	snprintf(string, sizeof(string), "v=0\n" STREAM "a=control:%.*s\n",
-	    (int)sizeof(out.streams[0].control), long_text);
+	    SDP_CONTROL_MAX - 1, long_text);
+	ck_assert(parse(string, &out));
+	ck_assert_uint_eq(strlen(out.streams[0].control), SDP_CONTROL_MAX - 1);
+	snprintf(string, sizeof(string), "v=0\n" STREAM "a=control:%.*s\n",
+	    SDP_CONTROL_MAX, long_text);
 	ck_assert(!parse(string, &out));
 }
 END_TEST
