@@ -9,6 +9,8 @@
 #include <gio/gio.h>
 #include <glib/gstdio.h>
 
+#include "player/address.h"
+
 #define GROUP "window"
 
 struct recent {
@@ -38,21 +40,46 @@ read_text(GKeyFile *file, const char *group, const char *key)
 	return text != NULL ? text : g_strdup("");
 }
 
+static bool
+has_recent(const struct memory *memory, const char *url)
+{
+	for (size_t i = 0; i < memory->recent_count; i++)
+		if (strcmp(memory->recent[i].url, url) == 0)
+			return true;
+	return false;
+}
+
 static void
 read_recent(struct memory *memory, GKeyFile *file)
 {
 	char group[32];
 
 	for (size_t i = 0; i < MEMORY_RECENT_MAX; i++) {
-		struct recent *recent = &memory->recent[memory->recent_count];
+		struct recent recent;
 
 		g_snprintf(group, sizeof(group), "recent %zu", i + 1);
 		if (!g_key_file_has_key(file, group, "address", NULL))
 			return;
-		recent->url = read_text(file, group, "address");
-		recent->title = read_text(file, group, "title");
-		memory->recent_count++;
+		recent.url = read_text(file, group, "address");
+		recent.title = read_text(file, group, "title");
+		if (recent.url[0] == '\0' ||
+		    strlen(recent.url) >= ADDRESS_MAX ||
+		    has_recent(memory, recent.url))
+			recent_clear(&recent);
+		else
+			memory->recent[memory->recent_count++] = recent;
 	}
+}
+
+static double
+read_volume(GKeyFile *file)
+{
+	GError *error = NULL;
+	double volume = g_key_file_get_double(file, GROUP, "volume", &error);
+	bool is_right = error == NULL && volume >= 0.0 && volume <= 1.0;
+
+	g_clear_error(&error);
+	return is_right ? volume : 1.0;
 }
 
 struct memory *
@@ -60,17 +87,13 @@ memory_new(void)
 {
 	struct memory *memory = g_new0(struct memory, 1);
 	GKeyFile *file = g_key_file_new();
-	double volume;
 
 	memory->path =
 	    g_build_filename(g_get_user_state_dir(), "vodplay", "window", NULL);
 	memory->volume = 1.0;
 	if (g_key_file_load_from_file(
 		file, memory->path, G_KEY_FILE_NONE, NULL)) {
-		volume = g_key_file_get_double(file, GROUP, "volume", NULL);
-		if (g_key_file_has_key(file, GROUP, "volume", NULL) &&
-		    volume >= 0.0 && volume <= 1.0)
-			memory->volume = volume;
+		memory->volume = read_volume(file);
 		memory->is_dark =
 		    g_key_file_get_boolean(file, GROUP, "dark", NULL);
 		read_recent(memory, file);

@@ -65,6 +65,22 @@ collect(void *context, const struct playlist_entry *entry)
 	g_free(url);
 }
 
+/* Entries are relative to where redirects led, not to what was asked for. */
+static void
+follow_redirects(struct playlist_load *load)
+{
+	GstQuery *query = gst_query_new_uri();
+	char *uri = NULL;
+
+	if (gst_element_query(load->pipeline, query))
+		gst_query_parse_uri_redirection(query, &uri);
+	gst_query_unref(query);
+	if (uri == NULL)
+		return;
+	g_free(load->uri);
+	load->uri = uri;
+}
+
 /* Lists of Windows' may be UTF-16; all others are read as they are. */
 static GPtrArray *
 read_items(const struct playlist_load *load)
@@ -99,6 +115,7 @@ end(struct playlist_load *load, const char *sentence)
 	GPtrArray *items = NULL;
 
 	if (sentence == NULL) {
+		follow_redirects(load);
 		gst_element_set_state(load->pipeline, GST_STATE_NULL);
 		items = read_items(load);
 		if (items == NULL)
