@@ -150,9 +150,7 @@ END_TEST
 START_TEST(a_file_that_is_not_ours_is_nothing_and_replaced)
 {
 	static const char *const texts[] = { "", "\n", "<html>Not ours</html>",
-		"[window", "[window]\nvolume", "volume=1\n",
-		"\x7f"
-		"ELF",
+		"[window", "[window]\nvolume", "volume=1\n", "\177ELF",
 		"[window]\nvolume=\xff\ndark=\xff\n",
 		"[window]\nvolume=loud\ndark=maybe\n[recent 1]\ntitle=x\n",
 		"[window]\nvolume=nan\n", "[window]\nvolume=-0.1\n",
