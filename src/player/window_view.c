@@ -22,13 +22,21 @@ add_class(GtkWidget *widget, const char *name)
 
 /* ---- the sink ---- */
 
-/* OpenGL by hardware: by software it costs more than doing without. */
+/*
+ * OpenGL by hardware: by software it costs more than doing without.  It is
+ * asked for a window that is never shown: GDK draws all of a window by OpenGL
+ * that once had a context.
+ */
 static bool
-has_gl(GtkWindow *frame)
+has_gl(void)
 {
+	GdkWindowAttr attributes = { .wclass = GDK_INPUT_OUTPUT,
+		.window_type = GDK_WINDOW_TOPLEVEL,
+		.width = 1,
+		.height = 1 };
+	GdkWindow *window = gdk_window_new(NULL, &attributes, 0);
 	GError *error = NULL;
-	GdkGLContext *context = gdk_window_create_gl_context(
-	    gtk_widget_get_window(GTK_WIDGET(frame)), &error);
+	GdkGLContext *context = gdk_window_create_gl_context(window, &error);
 	const char *renderer = NULL;
 
 	if (context != NULL && gdk_gl_context_realize(context, &error)) {
@@ -42,6 +50,7 @@ has_gl(GtkWindow *frame)
 	}
 	g_clear_object(&context);
 	g_clear_error(&error);
+	gdk_window_destroy(window);
 	return renderer != NULL;
 }
 
@@ -86,7 +95,7 @@ view_make_sink(struct window *window)
 	GstElement *sink = NULL;
 
 	view->drawn_by = "OpenGL";
-	if (has_gl(window->frame))
+	if (has_gl())
 		sink = make_gl_sink(view);
 	if (sink != NULL)
 		return sink;
