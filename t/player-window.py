@@ -252,6 +252,7 @@ class Test:
         seek = player.find("slider", "Position")
         x, y, width, height = seek.area
         before = len(self.relay.requests)
+        sessions = self.relay.count(b"DESCRIBE ")
         player.move(x + width // 4, y + height // 2)
         player.label("0:0[4-6]")
         self.desk.shot("pointed")
@@ -268,6 +269,8 @@ class Test:
         check(at > 3, "it did not go on: %g" % at)
         check(len(self.relay.seeks(before)) == 1,
               "not one seek for one drag: %s" % self.relay.seeks(before))
+        check(self.relay.count(b"DESCRIBE ") == sessions,
+              "a seek by another connection")
 
     def screen(self, player):
         """Full screen by key and by double click, controls that hide."""

@@ -656,6 +656,7 @@ steer(struct link *link)
 		return;
 	if (client_wants_seek(client)) {
 		client_take_seek(client);
+		link->begun_us = client_now_us(); /* it begins once more */
 		start(link);
 		return;
 	}

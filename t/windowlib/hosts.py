@@ -70,6 +70,9 @@ class Relay:
                 if one.startswith(b"PLAY ")
                 for line in one.split(b"\r\n") if line.startswith(b"Range")}
 
+    def count(self, method):
+        return sum(one.startswith(method) for one in self.requests)
+
     def last(self, method, word):
         """The last request by METHOD has WORD in it."""
         found = [one for one in self.requests if one.startswith(method)]
