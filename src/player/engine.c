@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "player/captions.h"
 #include "player/source.h"
 
 #define DEFAULT_LATENCY_MS 200
@@ -74,6 +75,7 @@ struct engine {
 	bool has_chosen;
 	struct asf_set chosen;
 	struct engine_tags tags;
+	struct captions *captions; /* owned */
 	uint32_t script_ms; /* commands before are told */
 	/* The longest that it stood still though the viewer wanted to play. */
 	bool has_played;
@@ -564,24 +566,23 @@ watch_progress(struct engine *engine)
 static void
 tell_script(struct engine *engine)
 {
-	const struct prologue *prologue;
-	const struct script *script;
-	uint32_t now_ms;
+	uint32_t end_ms;
 
-	if (engine->state != ENGINE_PLAYING || engine->source == NULL ||
-	    engine->events.script == NULL)
+	if (engine->state != ENGINE_PLAYING || engine->events.script == NULL)
 		return;
-	prologue = source_prologue(engine->source);
-	if (prologue == NULL)
-		return;
-	script = &prologue->script;
-	now_ms = (uint32_t)(engine_position_us(engine) / US_PER_MS);
-	for (unsigned i = script_find(script, engine->script_ms);
-	     i < script->count && script->commands[i].at_ms <= now_ms; i++)
-		engine->events.script(engine->context,
-		    script->texts + script->commands[i].type,
-		    script->texts + script->commands[i].text);
-	engine->script_ms = MAX_OF(engine->script_ms, now_ms + 1);
+	end_ms = (uint32_t)(engine_position_us(engine) / US_PER_MS) + 1;
+	captions_tell(engine->captions, engine->script_ms, end_ms,
+	    engine->events.script, engine->context);
+	engine->script_ms = MAX_OF(engine->script_ms, end_ms);
+}
+
+/* What our source makes of a header has no commands in it. */
+static const struct prologue *
+find_prologue(void *context)
+{
+	struct engine *engine = context;
+
+	return engine->source != NULL ? source_prologue(engine->source) : NULL;
 }
 
 static gboolean
@@ -645,10 +646,12 @@ on_element_setup(GstElement *playbin, GstElement *element, gpointer context)
 	GstElementFactory *factory = gst_element_get_factory(element);
 
 	(void)playbin;
-	if (factory != NULL &&
-	    strcmp(GST_OBJECT_NAME(factory), "asfdemux") == 0)
-		g_signal_connect(
-		    element, "pad-added", G_CALLBACK(on_pad_added), context);
+	if (factory == NULL ||
+	    strcmp(GST_OBJECT_NAME(factory), "asfdemux") != 0)
+		return;
+	captions_watch(((struct engine *)context)->captions, element);
+	g_signal_connect(
+	    element, "pad-added", G_CALLBACK(on_pad_added), context);
 }
 
 /* ---- beginning and end ---- */
@@ -742,6 +745,7 @@ engine_new(const struct engine_options *options,
 	engine->events = *events;
 	engine->context = context;
 	engine->volume = 1.0;
+	engine->captions = captions_new(find_prologue, engine);
 	g_queue_init(&engine->news);
 	error = make_pipeline(engine);
 	if (error != 0) {
@@ -768,6 +772,7 @@ rest(struct engine *engine)
 	engine->has_next_seek = engine->has_played = false;
 	engine->percent = engine->script_ms = 0;
 	atomic_store(&engine->has_media, false);
+	captions_forget(engine->captions);
 	engine->stood_since_us = engine->start_us = engine->last_us = 0;
 	engine->breaking.kind = FAILURE_NONE;
 }
@@ -788,6 +793,7 @@ engine_free(struct engine *engine)
 	if (engine->looker != 0)
 		g_source_remove(engine->looker);
 	g_queue_clear_full(&engine->news, g_free);
+	captions_free(engine->captions);
 	g_free(engine->url);
 	g_free(engine);
 }

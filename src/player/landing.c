@@ -47,7 +47,9 @@ landing_new(const struct prologue *prologue, landing_deliver *deliver,
 	landing->context = context;
 	landing->last = &landing->first;
 	for (unsigned i = 1; i < ASF_STREAMS; i++) {
-		if (!asf_set_has(prologue->streams, i))
+		/* Commands come along with whatever was chosen. */
+		if (!asf_set_has(prologue->streams, i) &&
+		    prologue->header.streams[i].kind != ASF_COMMAND)
 			continue;
 		asf_set_add(prologue->header.streams[i].kind == ASF_VIDEO
 				? &landing->pictures

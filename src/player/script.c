@@ -5,7 +5,10 @@
  */
 #include "player/script.h"
 
+#include <ctype.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "base/base.h"
 #include "base/bytes.h"
@@ -89,4 +92,107 @@ script_find(const struct script *script, uint32_t at_ms)
 			high = middle;
 	}
 	return low;
+}
+
+/* Behind the NUL that ends what begins at AT, or SIZE. */
+static size_t
+behind_nul(const uint8_t *body, size_t size, size_t at)
+{
+	while (at + 2 <= size && (body[at] != 0 || body[at + 1] != 0))
+		at += 2;
+	return at + 2 <= size ? at + 2 : size;
+}
+
+static uint32_t
+put_text(struct script *script, const uint8_t *text, size_t bytes)
+{
+	size_t at = script->used;
+
+	asf_text(text, bytes, script->texts + at, TEXT_MOST);
+	script->used += strlen(script->texts + at) + 1;
+	return (uint32_t)at;
+}
+
+static bool
+is_there(const struct script *script, const struct script_command *command)
+{
+	for (unsigned i = script_find(script, command->at_ms);
+	     i < script->count && script->commands[i].at_ms == command->at_ms;
+	     i++)
+		if (strcmp(script->texts + script->commands[i].type,
+			script->texts + command->type) == 0 &&
+		    strcmp(script->texts + script->commands[i].text,
+			script->texts + command->text) == 0)
+			return true;
+	return false;
+}
+
+void
+script_add(
+    struct script *script, uint32_t at_ms, const uint8_t *body, size_t size)
+{
+	size_t text_at = behind_nul(body, size, 0);
+	struct script_command command = { .at_ms = at_ms };
+	size_t used;
+	unsigned place;
+
+	if (script->count == SCRIPT_COMMANDS_MOST ||
+	    sizeof(script->texts) - script->used < (size_t)2 * TEXT_MOST)
+		script->used = script->count = 0;
+	used = script->used;
+	command.type = put_text(script, body, text_at);
+	command.text = put_text(
+	    script, body + text_at, behind_nul(body, size, text_at) - text_at);
+	if (is_there(script, &command)) {
+		script->used = used;
+		return;
+	}
+	place = script_find(script, at_ms);
+	while (place < script->count && script->commands[place].at_ms == at_ms)
+		place++;
+	memmove(&script->commands[place + 1], &script->commands[place],
+	    (script->count - place) * sizeof(command));
+	script->commands[place] = command;
+	script->count++;
+}
+
+static const struct {
+	const char *mark, *text;
+} marks[] = {
+	{ "<br>", "\n" },
+	{ "<br/>", "\n" },
+	{ "<p>", "\n" },
+	{ "&lt;", "<" },
+	{ "&gt;", ">" },
+	{ "&amp;", "&" },
+	{ "&quot;", "\"" },
+	{ "&nbsp;", " " },
+};
+
+void
+script_plain(char *text)
+{
+	char *out = text;
+
+	while (*text != '\0') {
+		size_t i = 0, mark = 0;
+		char *end;
+
+		while (i < ARRAY_LENGTH(marks) &&
+		       strncasecmp(text, marks[i].mark,
+			   mark = strlen(marks[i].mark)) != 0)
+			i++;
+		if (i < ARRAY_LENGTH(marks)) {
+			*out++ = marks[i].text[0];
+			text += mark;
+		} else if (*text == '<' &&
+			   (text[1] == '/' ||
+			       isalpha((unsigned char)text[1])) &&
+			   (end = strchr(text, '>')) != NULL) {
+			text = end + 1;
+		} else {
+			*out++ = *text++;
+		}
+	}
+	*out = '\0';
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * script - script commands and captions that stand in a title's header
- * (ASF reference 3.8): what is due when.  No I/O.
+ * script - script commands and captions of a title, of its header (ASF
+ * reference 3.8) or of a stream of them: what is due when.  No I/O.
  */
 #ifndef PLAYER_SCRIPT_H
 #define PLAYER_SCRIPT_H
@@ -31,6 +31,14 @@ struct script {
  */
 void script_parse(
     const uint8_t *body, size_t size, uint32_t preroll_ms, struct script *out);
+/*
+ * BODY: an object of a command stream, type and text as WCHARs with their NULs.
+ * What is there already is not added again; one that is full is emptied first.
+ */
+void script_add(
+    struct script *script, uint32_t at_ms, const uint8_t *body, size_t size);
+/* TEXT as it is read: captions may have marks like <b> and &amp; in them. */
+void script_plain(char *text);
 /* The first command at AT_MS or later; COUNT when there is none. */
 unsigned script_find(const struct script *script, uint32_t at_ms);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "player/script.h"
 #include "player/window_parts.h"
 
 #define NOTICE_MS 10000
@@ -248,6 +249,10 @@ view_show_recent(struct window *window)
 
 	gtk_container_foreach(
 	    GTK_CONTAINER(box), (GtkCallback)(void *)gtk_widget_destroy, NULL);
+	if (memory_recent_url(window->memory, 0) != NULL)
+		gtk_box_pack_start(box,
+		    add_class(gtk_label_new("Recent titles"), "heading"), FALSE,
+		    FALSE, 6);
 	for (size_t i = 0; i < WELCOME_RECENT; i++)
 		if (memory_recent_url(window->memory, i) != NULL)
 			gtk_box_pack_start(
@@ -289,6 +294,7 @@ view_show_caption(struct window *window, const char *type, const char *text)
 			  ? g_strdup_printf("Link: %s", text)
 			  : g_strdup(text);
 
+	script_plain(shown);
 	g_strstrip(shown);
 	gtk_label_set_text(window->view.caption, shown);
 	gtk_widget_set_visible(caption,
