@@ -345,6 +345,7 @@ make_frame(struct window *window)
 	g_signal_connect(frame, "key-press-event", G_CALLBACK(on_key), window);
 	g_signal_connect(
 	    frame, "button-press-event", G_CALLBACK(on_press), window);
+	open_take_drops(window);
 }
 
 static int

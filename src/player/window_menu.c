@@ -211,6 +211,8 @@ static const struct command {
 	  .act = open_ask },
 	{ "open-file", "Open a file", { "<Primary>o" },
 	  .act = open_ask_file },
+	{ "paste", "Play what was copied", { "<Primary>v" },
+	  .act = open_paste },
 	{ "menu", "Menu", { "F10" }, .act = do_menu },
 	{ "keys", "These keys", { "F1", "<Primary>question" },
 	  .act = menu_show_keys },
@@ -510,16 +512,19 @@ menu_popup(struct window *window, const GdkEvent *event)
 void
 menu_make(struct window *window)
 {
+	gboolean is_dark;
+
 	for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
 		add_action(window, &commands[i]);
 	add_track_action(window, ENGINE_AUDIO);
 	add_track_action(window, ENGINE_VIDEO);
 	g_object_set_data_full(
 	    G_OBJECT(window->frame), "menu", menu_new(window), g_object_unref);
-	if (memory_is_dark(window->memory)) {
-		set_state(window, "dark", true);
+	if (memory_is_dark(window->memory))
 		set_dark(window, true);
-	}
+	g_object_get(gtk_settings_get_default(),
+	    "gtk-application-prefer-dark-theme", &is_dark, NULL);
+	set_state(window, "dark", is_dark);
 }
 
 /* ---- the help on keys ---- */

@@ -257,3 +257,74 @@ open_ask_file(struct window *window)
 	g_signal_connect(dialog, "response", G_CALLBACK(on_file), window);
 	gtk_native_dialog_show(GTK_NATIVE_DIALOG(dialog));
 }
+
+/* ---- without a dialog ---- */
+
+/* False: it is not an address. */
+static bool
+open_text(struct window *window, const char *text)
+{
+	struct address address;
+
+	if (text == NULL)
+		return false;
+	address_parse(text, &address);
+	if (address.kind == ADDRESS_BAD)
+		return false;
+	titles_open(window, address.url, 0);
+	return true;
+}
+
+static void
+on_copied(GtkClipboard *clipboard, const char *text, gpointer context)
+{
+	struct window *window = context;
+
+	(void)clipboard;
+	if (window->engine != NULL && !open_text(window, text))
+		view_show_notice(
+		    window, "What was copied is not the address of a title.");
+}
+
+void
+open_paste(struct window *window)
+{
+	gtk_clipboard_request_text(
+	    gtk_widget_get_clipboard(
+		GTK_WIDGET(window->frame), GDK_SELECTION_CLIPBOARD),
+	    on_copied, window);
+}
+
+static void
+on_dropped(GtkWidget *frame, GdkDragContext *drag, int x, int y,
+    GtkSelectionData *data, guint kind, guint time, struct window *window)
+{
+	char **uris = gtk_selection_data_get_uris(data);
+	char *text = uris != NULL ? g_strdup(uris[0])
+				  : (char *)gtk_selection_data_get_text(data);
+
+	(void)frame;
+	(void)drag;
+	(void)x;
+	(void)y;
+	(void)kind;
+	(void)time;
+	if (window->engine != NULL && !open_text(window, text))
+		view_show_notice(window,
+		    "What was dropped is not a title, nor its address.");
+	g_strfreev(uris);
+	g_free(text);
+}
+
+void
+open_take_drops(struct window *window)
+{
+	GtkWidget *frame = GTK_WIDGET(window->frame);
+
+	gtk_drag_dest_set(
+	    frame, GTK_DEST_DEFAULT_ALL, NULL, 0, GDK_ACTION_COPY);
+	gtk_drag_dest_add_uri_targets(frame);
+	gtk_drag_dest_add_text_targets(frame);
+	g_signal_connect(
+	    frame, "drag-data-received", G_CALLBACK(on_dropped), window);
+}

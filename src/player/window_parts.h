@@ -133,6 +133,8 @@ void menu_show_keys(struct window *window);
 /* window_open.c */
 void open_ask(struct window *window);
 void open_ask_file(struct window *window);
+void open_paste(struct window *window); /* what was copied */
+void open_take_drops(struct window *window); /* files and addresses */
 
 /* A name for those who do not see it, and its tooltip. */
 void widget_name(GtkWidget *widget, const char *name);
