@@ -35,6 +35,7 @@ SOURCE = os.environ.get("srcdir", os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 BUILD = os.environ.get("builddir", os.getcwd())
 SHOTS = os.path.join(BUILD, "t", "player-window")
+MEDIA = os.environ.get("VODD_TEST_MEDIA", "")
 PSNR_DB = 25.0
 
 
@@ -113,6 +114,17 @@ def brightness(path):
     return [float(word) for word in done.stdout.split()]
 
 
+def contrast(shot, area):
+    """Of letters with what is behind them, as WCAG counts it."""
+    done = subprocess.run(
+        ["convert", shot, "-crop", "%dx%d+%d+%d" % (
+            area[2], area[3], area[0], area[1]), "+repage", "-colorspace",
+         "LinearGray", "-format", "%[fx:minima] %[fx:maxima]", "info:"],
+        capture_output=True, text=True, check=True)
+    darkest, brightest = [float(word) for word in done.stdout.split()]
+    return (brightest + 0.05) / (darkest + 0.05)
+
+
 # --- what is tested -------------------------------------------------------
 
 class Test:
@@ -123,11 +135,12 @@ class Test:
         self.server.workers = 1
         self.server.start()
         self.relay = Relay(self.server.ports[0])
+        self.media = None  # a relay before those of VODD_TEST_MEDIA
         self.film = Film(os.path.join(SOURCE, "media", "sample.wmv"))
         self.files = Files(folder)
 
     def url(self, name="sample.wmv"):
-        return "rtsp://127.0.0.1:%d/%s" % (self.relay.port, name)
+        return self.relay.url(name)
 
     def open(self, player, address):
         """As somebody would who does not use the pointer."""
@@ -320,11 +333,23 @@ class Test:
                      "Reordered", "Reconnects", "Server"):
             player.label(name)
         player.label("UDP")
+        self.agree(player)
         player.label(r"127\.0\.0\.1:%d.*" % self.relay.port)
         self.desk.shot("details")
         player.press("i")
         player.wait(lambda: not player.seen("label", "Transport"),
                     "the panel closes")
+
+    def agree(self, player):
+        """What it says is what the server says of the session."""
+        def is_same():
+            done = subprocess.run(
+                [program("vodstat"), "-n", self.server.instance, "--json",
+                 "--sessions"], capture_output=True, text=True, check=True)
+            sessions = json.loads(done.stdout)["session_list"]
+            check(len(sessions) == 1, "not one session: %s" % sessions)
+            return player.seen("label", str(sessions[0]["packets_sent"]))
+        player.wait(is_same, "the server's count of packets")
 
     def end(self, player):
         player.press("space")
@@ -412,26 +437,139 @@ class Test:
         self.desk.shot("error")
         check(player.seen("push button", "Try Again"), "no second try")
 
+    def readable(self, player, name, patterns):
+        """What is written differs from what is behind it (WCAG AA: 4.5)."""
+        for pattern in patterns:
+            one = player.label(pattern)
+            player.wait(lambda: contrast(self.desk.shot(name), one.area)
+                        >= 4.5, "%r can be read" % one.name)
+
+    def paste(self, player):
+        """What is copied is played; the dialog offers it; drops are taken."""
+        player.press("ctrl+l")
+        entry = player.find("text", "Address")
+        entry.set_text(self.url("audio.wma"))
+        player.press("ctrl+a")
+        player.press("ctrl+c")
+        player.press("Escape")
+        player.wait(lambda: not player.seen("text", "Address"),
+                    "the dialog closes")
+        before = len(self.relay.requests)
+        player.press("ctrl+v")
+        player.wait(lambda: self.relay.count(b"PLAY ", before),
+                    "what was copied plays")
+        check(self.relay.last(b"PLAY ", b"audio.wma"), "something else plays")
+        player.press("ctrl+l")
+        entry = player.find("text", "Address")
+        player.wait(lambda: entry.text() == self.url("audio.wma"),
+                    "the dialog offers what was copied")
+        entry.set_text("words")
+        player.press("ctrl+a")
+        player.press("ctrl+c")
+        player.press("Escape")
+        player.wait(lambda: not player.seen("text", "Address"),
+                    "the dialog closes")
+        player.press("ctrl+v")
+        player.label("What was copied is not the address of a title.")
+        player.press("Escape")
+
+    def file(self, player):
+        """Open File is there, and goes."""
+        player.press("ctrl+o")
+        player.find("push button", "Open")
+        self.desk.shot("open-file")
+        player.press("Escape")
+        player.wait(lambda: not player.seen("push button", "Open"),
+                    "the dialog closes")
+
+    def commands(self, player):
+        """Captions of a stream in a file, and of a server's header."""
+        self.open(player, os.path.join(MEDIA, "script-commands.wmv"))
+        for text in ("sub 1", "some text here", "sub 4"):
+            player.label(text, 12)
+        self.desk.shot("caption")
+        player.press("c")
+        player.wait(lambda: not player.seen("label", "sub [1-5]"),
+                    "captions are hidden")
+        player.press("c")
+        self.open(player, self.media.url("mini-caption.wmv"))
+        player.label("0[01]:[0-9][0-9]")
+
+    def choose(self, player, menu, by, name):
+        """By the keys of the menu: BY entries down in the submenu MENU."""
+        player.press("F10")
+        player.find("menu item", "Close")
+        for _ in range(3 + (menu == "Video")):
+            player.press("Down")
+        player.press("Right")
+        found = player.find("radio menu item", name)
+        self.desk.shot("menu-" + menu.lower())
+        for _ in range(by):
+            player.press("Down")
+        player.press("Return")
+        player.wait(lambda: not player.seen("menu item", "Close"),
+                    "the menu closes")
+        return found
+
+    def tracks(self, player):
+        """A language is chosen; it goes on from there."""
+        for title, menu, by, name, wanted, left in (
+                ("elephantsdream-en-fr.wmv", "Audio", 1, "French.*",
+                 b"stream=2", b"stream=1"),):
+            self.open(player, self.media.url(title))
+            player.label("Playing.*", 15)
+            player.label("0:02", 15)
+            before = len(self.media.requests)
+            self.choose(player, menu, by, name)
+            player.wait(lambda: self.media.count(b"PLAY ", before),
+                        "it is asked for anew")
+            asked = self.media.urls(b"SETUP ", before)
+            check(any(wanted in one for one in asked)
+                  and not any(left in one for one in asked),
+                  "something else is asked for: %s" % asked)
+            player.wait(lambda: self.media.seeks(before)
+                        - {b"Range: npt=0.000-"}, "it goes on from there")
+            player.label("Playing.*", 15)
+
+    def titles(self):
+        """With the files of VODD_TEST_MEDIA."""
+        other = Server("media", self.folder, say)
+        other.media, other.workers = MEDIA, 1
+        other.start()
+        self.media = Relay(other.ports[0])
+        player = self.desk.start()
+        for step in (self.commands, self.tracks):
+            say("  " + step.__name__)
+            step(player)
+        player.close()
+        other.stop()
+
     def small(self):
         """640 x 360, large letters, both looks: nothing is cut off."""
-        for theme, scale in (("Adwaita", "1"), ("Adwaita:dark", "1.75")):
-            name = "small-%s-%s" % (theme.replace(":", "-"), scale)
-            player = self.desk.start(
-                [self.url()], GTK_THEME=theme, GDK_DPI_SCALE=scale)
+        for theme, scale in (("light", "1"), ("dark", "1.75")):
+            name = "small-%s-%s" % (theme, scale)
+            self.desk.prefer_dark(theme == "dark")
+            player = self.desk.start([self.url()], GDK_DPI_SCALE=scale)
             player.label("Playing.*", 15)
             player.resize(640, 360)
             check(player.frame_area()[2:] == (640, 360),
                   "it does not become that small: %s" % (
                       player.frame_area(),))
-            self.desk.shot(name)
+            shot = self.desk.shot(name)
+            x, y, width, height = player.find("slider", "Volume").area
+            seen = os.path.join(self.folder, "seen.png")
+            there = brightness(crop(shot, (x - 60, y - 2, 50, 3), seen))[0]
+            check((there < 0.5) == (theme == "dark"), "it is not " + theme)
             player.inside()
+            self.readable(player, name, ("Playing.*", "0:20"))
             player.press("i")
+            player.press("Escape")  # the notice
             player.label("Transport")
-            self.desk.shot(name + "-details")
+            self.readable(player, name + "-details", ("Title", "Author"))
             player.press("i")
             player.press("s")
             player.label("Stopped")
-            self.desk.shot(name + "-stopped")
+            self.readable(player, name + "-stopped", ("Stopped", "0:00"))
             player.inside()
             player.press("F10")
             player.find("menu item", "Close")
@@ -455,21 +593,25 @@ class Test:
         while brightness(self.desk.shot("bare"))[1] < 0.15:
             check(time.monotonic() < deadline, "no picture without a bus")
         said = player.said()
-        check(said.count("OpenGL") <= 1, "said more than once: " + said)
+        check(said.count("no OpenGL by hardware here, pictures are drawn "
+                         "without it") == 1, "not said once: " + said)
         player.close()
 
     def run(self):
         self.answers = Answers()
         steps = [self.dialog, self.begin, self.pause, self.drag, self.screen,
                  self.sound, self.details, self.end, self.first_picture,
-                 self.lists, self.errors]
+                 self.lists, self.paste, self.file, self.errors]
         say("names")
         player = self.names()
         for step in steps:
             say(step.__name__)
             step(player)
         player.close()
-        for step in (self.small, self.bare):
+        rest = [self.small, self.bare]
+        if os.path.isdir(MEDIA):
+            rest.insert(0, self.titles)
+        for step in rest:
             say(step.__name__)
             step()
 

@@ -247,12 +247,31 @@ on_file(GtkNativeDialog *dialog, int response, struct window *window)
 	g_object_unref(dialog);
 }
 
+static void
+add_filter(GtkFileChooser *chooser, const char *name, const char *const *globs)
+{
+	GtkFileFilter *filter = gtk_file_filter_new();
+
+	gtk_file_filter_set_name(filter, name);
+	for (; *globs != NULL; globs++)
+		gtk_file_filter_add_pattern(filter, *globs);
+	gtk_file_chooser_add_filter(chooser, filter);
+}
+
 void
 open_ask_file(struct window *window)
 {
+	const char *folder = g_get_user_special_dir(G_USER_DIRECTORY_VIDEOS);
 	GtkFileChooserNative *dialog = gtk_file_chooser_native_new("Open File",
 	    window->frame, GTK_FILE_CHOOSER_ACTION_OPEN, "_Open", "_Cancel");
 
+	add_filter(GTK_FILE_CHOOSER(dialog), "Titles and play lists",
+	    (const char *const[]){ "*.[Aa][Ss][FfXx]", "*.[Ww][MmVvAa][VvAaXx]",
+		"*.[Mm]3[Uu]", "*.[Mm]3[Uu]8", NULL });
+	add_filter(GTK_FILE_CHOOSER(dialog), "All files",
+	    (const char *const[]){ "*", NULL });
+	gtk_file_chooser_set_current_folder(GTK_FILE_CHOOSER(dialog),
+	    folder != NULL ? folder : g_get_home_dir());
 	gtk_native_dialog_set_modal(GTK_NATIVE_DIALOG(dialog), TRUE);
 	g_signal_connect(dialog, "response", G_CALLBACK(on_file), window);
 	gtk_native_dialog_show(GTK_NATIVE_DIALOG(dialog));

@@ -70,8 +70,16 @@ class Relay:
                 if one.startswith(b"PLAY ")
                 for line in one.split(b"\r\n") if line.startswith(b"Range")}
 
-    def count(self, method):
-        return sum(one.startswith(method) for one in self.requests)
+    def url(self, name):
+        return "rtsp://127.0.0.1:%d/%s" % (self.port, name)
+
+    def urls(self, method, begin=0):
+        """What is asked for by METHOD, of the requests since."""
+        return [one.split()[1] for one in self.requests[begin:]
+                if one.startswith(method)]
+
+    def count(self, method, begin=0):
+        return len(self.urls(method, begin))
 
     def last(self, method, word):
         """The last request by METHOD has WORD in it."""
