@@ -25,6 +25,7 @@ struct frames {
 	bool has_head, has_stream[KIND_COUNT];
 	bool has_limit, has_first;
 	uint64_t limit_us;
+	uint64_t picture_us; /* when the last one was shown */
 	struct frames_counts counts;
 };
 
@@ -222,6 +223,19 @@ write_picture(struct frames *frames, GstBuffer *buffer, GstCaps *caps)
 
 /* ---- sinks ---- */
 
+static void
+count_picture(struct frames *frames)
+{
+	struct frames_counts *counts = &frames->counts;
+	uint64_t now_us = (uint64_t)g_get_monotonic_time();
+
+	if (counts->pictures > 0)
+		counts->picture_gap_us =
+		    MAX_OF(counts->picture_gap_us, now_us - frames->picture_us);
+	frames->picture_us = now_us;
+	counts->pictures++;
+}
+
 /* False: behind the limit. */
 static bool
 count(struct frames *frames, enum kind kind, GstBuffer *buffer)
@@ -238,7 +252,7 @@ count(struct frames *frames, enum kind kind, GstBuffer *buffer)
 		return false;
 	counts->last_us = MAX_OF(counts->last_us, at_us);
 	if (kind == VIDEO)
-		counts->pictures++;
+		count_picture(frames);
 	else
 		counts->sounds++;
 	return true;

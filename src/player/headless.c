@@ -63,7 +63,7 @@ print_statistics(struct headless *headless)
 	engine_statistics(headless->engine, &statistics);
 	print(headless, "stats",
 	    json_pack("{s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o "
-		      "s:o s:o s:o s:o s:s s:s s:s}",
+		      "s:o s:o s:o s:o s:o s:s s:s s:s}",
 		"position_ms",
 		number(engine_position_us(headless->engine) / 1000),
 		"duration_ms",
@@ -82,8 +82,10 @@ print_statistics(struct headless *headless)
 		number(statistics.reconnects), "network_gap_ms",
 		number(statistics.network_gap_us / 1000), "viewer_gap_ms",
 		number(statistics.viewer_gap_us / 1000), "pictures",
-		number(frames.pictures), "transport", statistics.transport,
-		"server", statistics.server, "software", statistics.software));
+		number(frames.pictures), "picture_gap_ms",
+		number(frames.picture_gap_us / 1000), "transport",
+		statistics.transport, "server", statistics.server, "software",
+		statistics.software));
 }
 
 static void
