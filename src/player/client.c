@@ -657,7 +657,9 @@ wait_filled(struct client *client, uint64_t since_us)
 		pthread_cond_wait(&client->filled, &client->mutex);
 	else if (pthread_cond_timedwait(
 		     &client->filled, &client->mutex, &until) == ETIMEDOUT)
-		queue_run_dry(&client->queue);
+		/* Resuming, the server is asked to send faster. */
+		queue_run_dry(&client->queue,
+		    client->status.state == CLIENT_RECONNECTING);
 }
 
 enum client_taken

@@ -13,6 +13,8 @@
 
 /* Of the target, not yet taken. */
 #define UNTAKEN_MOST_MS 1000
+/* Of a brief one, all told. */
+#define BRIEF_MS 500
 /* Decoders and the queues before them hold at least as much. */
 #define PATIENCE_LEAST_MS 250
 #define PATIENCE_MOST_MS 3000
@@ -110,11 +112,12 @@ queue_patience_ms(const struct queue *queue)
 }
 
 void
-queue_run_dry(struct queue *queue)
+queue_run_dry(struct queue *queue, bool briefly)
 {
 	if (queue->has_ended || queue->is_buffering)
 		return;
 	queue->is_buffering = true;
+	queue->is_brief = briefly;
 	queue->has_base = false;
 }
 
@@ -127,18 +130,26 @@ queue_reserve_ms(const struct queue *queue)
 	    queue->newest_ms);
 }
 
+static unsigned
+percent_of(uint32_t there_ms, uint32_t wanted_ms)
+{
+	return (unsigned)MIN_OF(
+	    (uint64_t)there_ms * 100 / wanted_ms, UINT64_C(100));
+}
+
 unsigned
 queue_percent(const struct queue *queue)
 {
-	uint32_t untaken_ms = MIN_OF(queue->target_ms, UNTAKEN_MOST_MS);
-	uint64_t percent = 0;
+	const uint32_t brief_ms = BRIEF_MS, untaken_most_ms = UNTAKEN_MOST_MS;
+	uint32_t target_ms = queue->target_ms, there_ms = 0;
 
 	if (!queue->is_buffering)
 		return 100;
 	if (queue->has_base)
-		percent = (uint64_t)span(queue->base_ms, queue->newest_ms) *
-			  100 / queue->target_ms;
-	return (unsigned)MIN_OF(percent,
-	    MIN_OF((uint64_t)queue_reserve_ms(queue) * 100 / untaken_ms,
-		UINT64_C(100)));
+		there_ms = span(queue->base_ms, queue->newest_ms);
+	if (queue->is_brief)
+		return percent_of(there_ms, MIN_OF(target_ms, brief_ms));
+	return MIN_OF(percent_of(there_ms, target_ms),
+	    percent_of(
+		queue_reserve_ms(queue), MIN_OF(target_ms, untaken_most_ms)));
 }

@@ -23,7 +23,7 @@ struct queue {
 	 * It plays when there is TARGET_MS from BASE_MS on, and some of it not
 	 * yet taken: decoders and queues behind us take their fill first.
 	 */
-	bool is_buffering, has_base;
+	bool is_buffering, has_base, is_brief;
 	uint32_t base_ms, target_ms;
 	uint32_t spacing_ms; /* the longest from packet to packet, of late */
 };
@@ -38,8 +38,11 @@ void queue_end(struct queue *queue); /* nothing more comes */
 struct client_packet *queue_take(struct queue *queue); /* NULL: none is there */
 /* How long it is normal that none is there. */
 uint32_t queue_patience_ms(const struct queue *queue);
-/* None was there for longer: it buffers again, unless the end was reached. */
-void queue_run_dry(struct queue *queue);
+/*
+ * None was there for longer: it buffers again, unless the end was reached; for
+ * a moment only where what comes then comes faster than it is played.
+ */
+void queue_run_dry(struct queue *queue, bool briefly);
 /* How long it goes on by what is in it. */
 uint32_t queue_reserve_ms(const struct queue *queue);
 unsigned queue_percent(const struct queue *queue);

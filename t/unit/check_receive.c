@@ -459,12 +459,36 @@ START_TEST(one_that_ran_dry_buffers_again_unless_it_ended)
 	take();
 	ck_assert_ptr_null(queue_take(&queue));
 	ck_assert_uint_eq(queue_patience_ms(&queue), 2000);
-	queue_run_dry(&queue);
+	queue_run_dry(&queue, false);
 	ck_assert_uint_eq(queue_percent(&queue), 0);
 	queue_end(&queue);
 	ck_assert_uint_eq(queue_percent(&queue), 100);
-	queue_run_dry(&queue);
+	queue_run_dry(&queue, false);
 	ck_assert_uint_eq(queue_percent(&queue), 100);
+	queue_clear(&queue);
+}
+END_TEST
+
+START_TEST(a_brief_one_counts_what_was_taken)
+{
+	queue_init(&queue, 1000);
+	put_at(0);
+	put_at(1000);
+	take();
+	take();
+	queue_run_dry(&queue, true);
+	put_at(2000);
+	take();
+	put_at(2400);
+	take();
+	ck_assert_uint_eq(queue_percent(&queue), 80);
+	put_at(2500);
+	ck_assert_uint_eq(queue_percent(&queue), 100);
+	take();
+	queue_run_dry(&queue, false);
+	put_at(3000);
+	put_at(3500);
+	ck_assert_uint_eq(queue_percent(&queue), 50);
 	queue_clear(&queue);
 }
 END_TEST
@@ -560,6 +584,7 @@ main(void)
 	tcase_add_test(receive, it_plays_when_there_is_enough);
 	tcase_add_test(receive, what_was_taken_already_is_not_enough);
 	tcase_add_test(receive, one_that_ran_dry_buffers_again_unless_it_ended);
+	tcase_add_test(receive, a_brief_one_counts_what_was_taken);
 	tcase_add_test(receive, times_that_run_backwards_do_no_harm);
 	tcase_add_test(receive, commands_are_told_by_time);
 	srunner_run_all(runner, CK_ENV);
