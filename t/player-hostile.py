@@ -43,9 +43,14 @@ def case(outcome, *arguments, scheme="rtspt"):
 
 
 class Spoiled(Server):
+    options = "--duration", "2"
+
     def __init__(self, title, *words):
         self.words = words
         super().__init__(title)
+
+    def meanwhile(self, play):
+        pass
 
 
 @case(PLAYS)
@@ -449,11 +454,48 @@ class the_same_again_and_again(Spoiled):
         raise OSError
 
 
+@case(PLAYS)
+class silent_when_asked(Spoiled):
+    """To send slower, as it has sent fast; then nothing comes any more."""
+    options = "--duration", "20"
+
+    def on_play(self, one, cseq, head):
+        if b"Range:" not in head:
+            self.pause(60)
+        self.reply(one, cseq, [self.session(), "Speed: 2.000"])
+        self.media(one)
+
+    def bye(self, one):
+        if self.connections > 1:
+            super().bye(one)
+
+
+@case(PLAYS)
+class slow_to_seek(Spoiled):
+    """The only connection there will be, and it has been open for long."""
+    options = "--duration", "20"
+
+    def on_describe(self, one, cseq, head):
+        if self.connections > 1:
+            self.reply(one, cseq, status="404 Not Found")
+        else:
+            super().on_describe(one, cseq, head)
+
+    def on_play(self, one, cseq, head):
+        self.pause(0.4)
+        super().on_play(one, cseq, head)
+
+    def meanwhile(self, play):
+        play.until_position(6500)
+        play.tell("seek 6")
+
+
 def perform(title, name, kind, words, outcome, scheme):
     """What is wrong, or None; and how long it took."""
     server = kind(title, *words)
     try:
-        play = Play(server.url(scheme), "--duration", "2", "--give-up", "4")
+        play = Play(server.url(scheme), "--give-up", "4", *server.options)
+        server.meanwhile(play)
         status = play.wait(BOUND + 8)
         failed = [event for event in play.events
                   if event.get("state") == "failed"]

@@ -22,9 +22,11 @@
 #define BEGIN_US (6 * US_PER_SECOND)
 #define BEGIN_AGAIN_US (2 * US_PER_SECOND)
 #define ALL_BEGIN_US (9 * US_PER_SECOND)
-/* Without a packet for so long the server is asked whether it is there. */
-#define SILENCE_US US_PER_SECOND
+/* Without a packet for so long the server is asked whether it is there; while
+ * it sends nothing anyway there is more time for an answer. */
+#define SILENCE_US (US_PER_SECOND / 2)
 #define ANSWER_US (US_PER_SECOND / 2)
+#define ANSWER_PAUSED_US (3 * US_PER_SECOND)
 /* UDP that brings nothing at all, or nothing any more though asked. */
 #define UDP_SILENCE_US (5 * US_PER_SECOND / 2)
 #define SILENCE_MOST_US (10 * US_PER_SECOND)
@@ -62,7 +64,9 @@ struct link {
 	struct dialogue *dialogue;
 	bool is_fast, from_start; /* the PLAY under way: has a position */
 	uint32_t ssrc; /* ours */
-	uint64_t begun_us, playing_us, heard_us, probe_us; /* 0: no probe */
+	uint64_t begun_us, playing_us, heard_us;
+	bool is_probed; /* it was asked, which dialogue does not wait for */
+	uint64_t answered_us; /* until then nothing was left to answer */
 	uint64_t bye_us; /* 0: none came */
 	uint64_t keep_alive_us; /* when it was done last */
 	uint64_t report_us, count_us;
@@ -252,6 +256,7 @@ start(struct link *link)
 	link->phase = PHASE_STARTING;
 	link->is_fast = true;
 	link->from_start = true;
+	link->begun_us = client_now_us();
 	dialogue_play(link->dialogue, true, position_us(client), FAST_MILLI);
 }
 
@@ -371,7 +376,8 @@ playing(struct link *link)
 
 	link->is_fast = answer->speed_milli > 1000;
 	link->playing_us = link->heard_us = now_us;
-	link->probe_us = link->bye_us = 0;
+	link->bye_us = 0;
+	link->is_probed = false;
 	link->phase = PHASE_PLAYING;
 	set_software(client, dialogue_software(link->dialogue));
 	if (!link->from_start)
@@ -429,7 +435,7 @@ take_rtp(struct link *link, const uint8_t *data, size_t size, uint64_t now_us)
 		return;
 	client_arrived(link->client, now_us, size);
 	link->heard_us = now_us;
-	link->probe_us = 0;
+	link->is_probed = false;
 	reorder_put(link->client->reorder, data, size, now_us);
 }
 
@@ -488,7 +494,7 @@ on_event(struct link *link, enum dialogue_event event)
 		return LINK_GOES_ON;
 	case DIALOGUE_ALIVE:
 		link->heard_us = client_now_us();
-		link->probe_us = 0;
+		link->is_probed = false;
 		return LINK_GOES_ON;
 	case DIALOGUE_REDIRECTED:
 		return redirected(link);
@@ -602,7 +608,7 @@ watch_beginning(struct link *link, uint64_t now_us)
 		return lost(link, FAILURE_NO_CONNECTION,
 		    "The server does not send anything.");
 	if (link->phase < PHASE_PLAYING)
-		return since_us > (link->again ? BEGIN_AGAIN_US : BEGIN_US)
+		return since_us > (client->had_data ? BEGIN_AGAIN_US : BEGIN_US)
 			   ? lost(link, FAILURE_NO_CONNECTION,
 				 "The server does not answer.")
 			   : LINK_GOES_ON;
@@ -626,12 +632,7 @@ watch_silence(struct link *link, uint64_t now_us)
 	if (is_udp && since_us > SILENCE_MOST_US)
 		return lost(link, FAILURE_NO_CONNECTION,
 		    "Nothing comes from the server any more.");
-	if (link->probe_us != 0)
-		return passed_us(link->probe_us, now_us) > ANSWER_US
-			   ? lost(link, FAILURE_NO_CONNECTION,
-				 "The server does not answer any more.")
-			   : LINK_GOES_ON;
-	if (passed_us(link->heard_us, now_us) < SILENCE_US ||
+	if (passed_us(link->heard_us, now_us) < SILENCE_US || link->is_probed ||
 	    dialogue_is_waiting(link->dialogue))
 		return LINK_GOES_ON;
 	if (client_has_all(client)) { /* its BYE got lost */
@@ -639,8 +640,29 @@ watch_silence(struct link *link, uint64_t now_us)
 		return LINK_GOES_ON;
 	}
 	dialogue_keep_alive(link->dialogue);
-	link->probe_us = now_us;
+	link->is_probed = true;
 	return LINK_GOES_ON;
+}
+
+/* Whatever it was asked; while packets come it is there. */
+static enum link_end
+watch_answer(struct link *link, uint64_t now_us)
+{
+	uint64_t since_us, patience_us = ANSWER_PAUSED_US;
+
+	if (link->phase < PHASE_PLAYING)
+		return LINK_GOES_ON;
+	if (!link->is_probed && !dialogue_is_waiting(link->dialogue))
+		link->answered_us = now_us;
+	since_us = link->answered_us;
+	if (link->phase == PHASE_PLAYING) {
+		since_us = MAX_OF(since_us, link->heard_us + SILENCE_US);
+		patience_us = ANSWER_US;
+	}
+	return passed_us(since_us, now_us) > patience_us
+		   ? lost(link, FAILURE_NO_CONNECTION,
+			 "The server does not answer any more.")
+		   : LINK_GOES_ON;
 }
 
 /* The viewer's seeks, and how much there is in the queue. */
@@ -723,7 +745,9 @@ keep(struct link *link, uint64_t now_us)
 		return end;
 	reorder_expire(client->reorder, now_us);
 	watch_end(link, now_us);
-	end = watch_silence(link, now_us);
+	end = watch_answer(link, now_us);
+	if (end == LINK_GOES_ON)
+		end = watch_silence(link, now_us);
 	if (end != LINK_GOES_ON)
 		return end;
 	if (now_us >= link->report_us)
