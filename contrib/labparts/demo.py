@@ -5,14 +5,17 @@ demo - what the cluster does when viewers come and nodes go: two minutes, a line
 every five seconds, and lab.svg of what the agents said.
 """
 
+import json
+import os
 import subprocess
 import sys
+import threading
 import time
 
 import cluster
 import picture
 import viewers
-from cluster import VIP, say
+from cluster import BUILD, VIP, say
 
 SECONDS = 120
 CAPACITIES = (10, 10, 20)
@@ -76,26 +79,65 @@ def choose(random):
     return "%dk-%ds.asf" % (rate, length), length
 
 
-def play_one():
-    """A real player beside the light ones."""
-    say("ffmpeg plays rtsp://%s/sample.wmv for 4 s" % VIP)
-    done = subprocess.run(cluster.on(
-        "clients", "ffmpeg", "-nostdin", "-v", "error", "-rtsp_transport",
-        "udp", "-i", "rtsp://%s/sample.wmv" % VIP, "-t", "4", "-f", "null",
-        "-"), stdin=subprocess.DEVNULL)
-    if done.returncode != 0:
-        raise cluster.Failed("ffmpeg: exit %d" % done.returncode)
+class Player:
+    """A real player beside the light ones: vodplay where it was built, which
+    loses its node and plays on; else ffmpeg, for 4 s."""
+
+    def __init__(self):
+        self.vodplay = self.told = None
+        program = BUILD + "/vodplay"
+        url = "rtsp://%s/lecture.wmv" % VIP
+        if os.path.exists(program):
+            say("vodplay plays %s" % url)
+            self.vodplay = subprocess.Popen(cluster.on(
+                "clients", program, "--no-window", "--json", url),
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+            threading.Thread(target=self.listen, daemon=True).start()
+            return
+        say("ffmpeg plays %s for 4 s" % url)
+        done = subprocess.run(cluster.on(
+            "clients", "ffmpeg", "-nostdin", "-v", "error", "-rtsp_transport",
+            "udp", "-i", url, "-t", "4", "-f", "null", "-"),
+            stdin=subprocess.DEVNULL)
+        if done.returncode != 0:
+            raise cluster.Failed("ffmpeg: exit %d" % done.returncode)
+
+    def listen(self):
+        for line in self.vodplay.stdout:
+            event = json.loads(line)
+            if event["event"] == "state":
+                say("         vodplay: %s %s" % (
+                    event["state"], event["reason"]))
+            elif event["event"] == "stats":
+                self.told = event
+
+    def node(self, lab):
+        """The name of vodplay's; without it any will do."""
+        if self.vodplay is None:
+            return "n3"
+        return cluster.within(10, "vodplay plays", lambda: next((
+            name for name, node in lab.nodes.items()
+            if node.stat("--sessions")["session_list"]), None))
+
+    def end(self):
+        if self.vodplay is None:
+            return
+        self.vodplay.terminate()
+        self.vodplay.wait()
+        say("vodplay showed %(pictures)d pictures; the longest time without a "
+            "packet was %(network_gap_ms)d ms, without a new picture "
+            "%(picture_gap_ms)d ms" % self.told)
 
 
-def perform(lab, crowd):
+def perform(lab, crowd, victim):
     record = Record(lab)
     nodes, directors = lab.nodes, lab.directors
     script = [
         (25, "n2 drains", lambda: nodes["n2"].order("drain")),
         (50, "n2 is back", lambda: nodes["n2"].order("undrain")),
-        (75, "n3 loses its power", lambda: nodes["n3"].die()),
-        (90, "n3 is back", lambda: (nodes["n3"].plug(),
-                                    nodes["n3"].start())),
+        (75, victim + " loses its power", lambda: nodes[victim].die()),
+        (90, victim + " is back", lambda: (nodes[victim].plug(),
+                                           nodes[victim].start())),
         (105, "d1 is unplugged", lambda: directors["d1"].unplug()),
     ]
     crowd.arrive(ARRIVALS, choose, time.monotonic() + SECONDS)
@@ -122,13 +164,15 @@ def main():
                 lab.make_title("%dk-%ds.asf" % (rate, length), rate * 1000,
                                length)
         crowd = viewers.Crowd()
-        play_one()
-        record = perform(lab, crowd)
+        player = Player()
+        victim = player.node(lab)
+        record = perform(lab, crowd, victim)
+        player.end()
         with open("lab.svg", "w") as out:
             out.write(record.draw())
         say("%d viewers came and %d of them left satisfied so far; %d did not: "
-            "they were on n3, or came to it before it was out of the tables"
-            % (crowd.started, crowd.ended, len(crowd.failures)))
+            "they were on %s, or came to it before it was out of the tables"
+            % (crowd.started, crowd.ended, len(crowd.failures), victim))
         say("lab.svg is written")
         crowd.close()
     return 0
