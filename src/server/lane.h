@@ -22,7 +22,7 @@
 /* A request head, or an interleaved frame that is worth reading. */
 #define LANE_INPUT_BYTES 16384
 /* Packets of one gathering: read, cut, sent, forgotten. */
-#define LANE_ARENA_BYTES (256u * 1024)
+#define LANE_ARENA_BYTES (128u * 1024)
 
 struct connection;
 struct session;
