@@ -34,8 +34,8 @@
 #define OUT_OF_ORDER_MS 1000
 /* BYE must not overtake the last packet (wire reference 10). */
 #define BYE_DELAY_US (300 * US_PER_MS)
-/* Of a lane that has little to send: 250 kB in two ticks. */
-#define CALM_BPS UINT64_C(100000000)
+/* Of a lane that has little to send: 80 kB in two ticks. */
+#define CALM_BPS UINT64_C(32000000)
 
 struct sender {
 	struct lane *lane;
