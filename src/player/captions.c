@@ -16,7 +16,8 @@ struct captions {
 	void *context;
 	GMutex mutex; /* of all below */
 	struct script header, passing;
-	uint32_t packet_bytes, preroll_ms; /* 0 bytes: no header came yet */
+	uint32_t packet_bytes; /* 0: no header came yet */
+	uint32_t shift_ms; /* times in packets are media times and so much */
 	struct asf_set streams; /* of commands */
 	struct {
 		unsigned stream;
@@ -58,13 +59,14 @@ captions_forget(struct captions *captions)
 /* ---- what passes ---- */
 
 static void
-take_header(struct captions *captions, const struct prologue *prologue)
+take_header(struct captions *captions, const struct prologue *prologue,
+    uint32_t shift_ms)
 {
 	const struct asf_header *header = &prologue->header;
 
 	captions->header = prologue->script;
 	captions->packet_bytes = header->packet_bytes;
-	captions->preroll_ms = header->preroll_ms;
+	captions->shift_ms = shift_ms;
 	captions->streams = (struct asf_set){ { 0 } };
 	for (unsigned i = 1; i < ASF_STREAMS; i++)
 		if (header->streams[i].there &&
@@ -84,22 +86,22 @@ read_header(struct captions *captions, const uint8_t *data, size_t size)
 		return;
 	told = captions->prologue(captions->context);
 	if (told != NULL) {
-		take_header(captions, told);
+		take_header(captions, told, PROLOGUE_SHIFT_MS);
 		return;
 	}
 	own = g_new0(struct prologue, 1);
 	if (prologue_make(data, size, NULL, 0, own) == ASF_OK)
-		take_header(captions, own);
+		take_header(captions, own, own->header.preroll_ms);
 	g_free(own);
 }
 
 static void
 add(struct captions *captions, uint32_t at_ms, const uint8_t *data, size_t size)
 {
-	uint32_t preroll_ms = captions->preroll_ms;
+	uint32_t shift_ms = captions->shift_ms;
 
-	script_add(&captions->passing,
-	    at_ms > preroll_ms ? at_ms - preroll_ms : 0, data, size);
+	script_add(&captions->passing, at_ms > shift_ms ? at_ms - shift_ms : 0,
+	    data, size);
 }
 
 /* Several objects, each behind its length (ASF reference 5.4). */
