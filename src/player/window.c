@@ -40,6 +40,22 @@ inhibit(struct window *window, bool inhibits)
 	}
 }
 
+/* As a file is called, not as an address spells it: "a b" for "a%20b". */
+static char *
+file_name(const char *address)
+{
+	char *path = strstr(address, "://") != NULL
+			 ? g_uri_unescape_string(address, NULL)
+			 : NULL;
+	char *name;
+
+	if (path != NULL && !g_utf8_validate(path, -1, NULL))
+		g_clear_pointer(&path, g_free);
+	name = g_path_get_basename(path != NULL ? path : address);
+	g_free(path);
+	return name;
+}
+
 /* The title's own name, else the list's, else its file's. */
 static char *
 title_name(const struct window *window, const struct engine_tags *tags)
@@ -50,8 +66,7 @@ title_name(const struct window *window, const struct engine_tags *tags)
 		return g_strdup(tags->title);
 	if (window->titles.called != NULL && window->titles.called[0] != '\0')
 		return g_strdup(window->titles.called);
-	return address != NULL ? g_path_get_basename(address)
-			       : g_strdup("vodplay");
+	return address != NULL ? file_name(address) : g_strdup("vodplay");
 }
 
 static void

@@ -307,7 +307,10 @@ append_language(GString *text, const char *code)
 	g_strlcpy(plain, code, sizeof(plain));
 	plain[strcspn(plain, "-_")] = '\0';
 	name = gst_tag_get_language_name(plain);
-	g_string_append_printf(text, ", %s", name != NULL ? name : code);
+	if (name == NULL)
+		name = code;
+	/* Of "Spanish; Castilian" the first will do. */
+	g_string_append_printf(text, ", %.*s", (int)strcspn(name, ";"), name);
 }
 
 /* "English, Windows Media Audio 9, 128 kbit/s", of what is told. */
