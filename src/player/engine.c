@@ -536,9 +536,8 @@ wanted_bps(struct engine *engine)
  * on, sends something else than was described.
  */
 static void
-watch_progress(struct engine *engine)
+watch_progress(struct engine *engine, uint64_t position_us)
 {
-	uint64_t position_us = engine_position_us(engine);
 	struct client_status status;
 	bool waits;
 
@@ -564,13 +563,12 @@ watch_progress(struct engine *engine)
 }
 
 static void
-tell_script(struct engine *engine)
+tell_script(struct engine *engine, uint64_t position_us)
 {
-	uint32_t end_ms;
+	uint32_t end_ms = (uint32_t)(position_us / US_PER_MS) + 1;
 
 	if (engine->state != ENGINE_PLAYING || engine->events.script == NULL)
 		return;
-	end_ms = (uint32_t)(engine_position_us(engine) / US_PER_MS) + 1;
 	captions_tell(engine->captions, engine->script_ms, end_ms,
 	    engine->events.script, engine->context);
 	engine->script_ms = MAX_OF(engine->script_ms, end_ms);
@@ -588,8 +586,11 @@ find_prologue(void *context)
 static gboolean
 on_look(gpointer context)
 {
-	watch_progress(context);
-	tell_script(context);
+	struct engine *engine = context;
+	uint64_t position_us = engine_position_us(engine);
+
+	watch_progress(engine, position_us);
+	tell_script(engine, position_us);
 	return G_SOURCE_CONTINUE;
 }
 
