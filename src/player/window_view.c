@@ -21,6 +21,36 @@ add_class(GtkWidget *widget, const char *name)
 	return widget;
 }
 
+/* ---- drawing ---- */
+
+/*
+ * For each picture GTK would paint all that lies under it first, from the
+ * frame's background on, of which nothing is seen.
+ */
+static gboolean
+on_draw(GtkWidget *frame, cairo_t *cr, const struct view *view)
+{
+	GtkWidget *overlay = GTK_WIDGET(view->overlay);
+	GdkRectangle part, place = { 0 };
+
+	if (!gtk_widget_is_drawable(view->picture) ||
+	    gtk_stack_get_transition_running(view->pages) ||
+	    !gdk_cairo_get_clip_rectangle(cr, &part))
+		return GDK_EVENT_PROPAGATE;
+	gtk_widget_translate_coordinates(
+	    view->picture, frame, 0, 0, &place.x, &place.y);
+	place.width = gtk_widget_get_allocated_width(view->picture);
+	place.height = gtk_widget_get_allocated_height(view->picture);
+	gdk_rectangle_union(&part, &place, &part);
+	if (!gdk_rectangle_equal(&part, &place))
+		return GDK_EVENT_PROPAGATE;
+	gtk_widget_translate_coordinates(
+	    overlay, frame, 0, 0, &place.x, &place.y);
+	cairo_translate(cr, place.x, place.y);
+	gtk_widget_draw(overlay, cr);
+	return GDK_EVENT_STOP;
+}
+
 /* ---- the sink ---- */
 
 /*
@@ -107,6 +137,8 @@ view_make_sink(struct window *window)
 	sink = gst_element_factory_make("gtksink", NULL);
 	if (sink != NULL) {
 		take_picture(view, sink);
+		g_signal_connect(
+		    window->frame, "draw", G_CALLBACK(on_draw), view);
 		return sink;
 	}
 	view->drawn_by = "nothing";
