@@ -11,7 +11,7 @@
 #include "base/base.h"
 #include "player/window_parts.h"
 
-#define TICK_MS 200
+#define TICK_MS 500
 #define HIDE_MS 3000
 /* The smallest that everything fits in; the first size. */
 #define LEAST_WIDTH 320

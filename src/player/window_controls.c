@@ -89,6 +89,19 @@ show_state(struct window *window)
 
 /* ---- seeking ---- */
 
+/* Moved by a pixel or more: each time everything is laid out anew. */
+static void
+show_position(GtkRange *seek, double position, double duration)
+{
+	GtkAdjustment *adjustment = gtk_range_get_adjustment(seek);
+	int width = gtk_widget_get_allocated_width(GTK_WIDGET(seek));
+	double apart = fabs(gtk_adjustment_get_value(adjustment) - position);
+
+	gtk_adjustment_set_upper(adjustment, duration);
+	if (apart * width >= duration)
+		gtk_adjustment_set_value(adjustment, position);
+}
+
 static void
 show_times(struct window *window)
 {
@@ -100,13 +113,12 @@ show_times(struct window *window)
 	gtk_widget_set_sensitive(GTK_WIDGET(controls->seek),
 	    duration_us > 0 && window->state != ENGINE_STOPPED &&
 		window->state != ENGINE_FAILED);
-	gtk_range_set_range(controls->seek, 0.0,
-	    (double)MAX_OF(duration_us, US_PER_SECOND) / 1e6);
 	window_format_time(duration_us, text);
 	label_set(controls->total, duration_us > 0 ? text : "–:––");
 	if (controls->is_dragging)
 		return;
-	gtk_range_set_value(controls->seek, (double)position_us / 1e6);
+	show_position(controls->seek, (double)position_us / 1e6,
+	    (double)MAX_OF(duration_us, US_PER_SECOND) / 1e6);
 	window_format_time(position_us, text);
 	label_set(controls->elapsed, text);
 }
