@@ -410,10 +410,14 @@ on_source(struct engine *engine, const GstStructure *structure)
 static void
 copy_tag(const GstTagList *list, const char *name, char out[256], bool *changed)
 {
+	const char *end;
 	char *text;
 
 	if (!gst_tag_list_get_string(list, name, &text))
 		return;
+	/* What is too long ends with a whole character. */
+	g_utf8_validate(text, (gssize)MIN_OF(strlen(text), (size_t)255), &end);
+	text[end - text] = '\0';
 	if (strcmp(text, out) != 0) {
 		g_strlcpy(out, text, 256);
 		*changed = true;
