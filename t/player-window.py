@@ -11,6 +11,7 @@ kept below the build's t/player-window/, to be looked at.
 Exit status: 0 passed, 1 failed, 77 something is missing.
 """
 
+import contextlib
 import faulthandler
 import importlib.util
 import json
@@ -27,7 +28,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from vtlib.net import patience  # noqa: E402
-from vtlib.server import Server, free_port, program  # noqa: E402
+from vtlib.server import Server, Trouble, free_port, program  # noqa: E402
 from windowlib.desk import Desk, Failed, missing  # noqa: E402
 from windowlib.hosts import Answers, Files, Relay  # noqa: E402
 
@@ -128,9 +129,8 @@ def contrast(shot, area):
 # --- what is tested -------------------------------------------------------
 
 class Test:
-    def __init__(self, desk, folder):
-        self.desk, self.folder = desk, folder
-        self.server = Server("vodd", folder, say)
+    def __init__(self, desk, folder, server):
+        self.desk, self.folder, self.server = desk, folder, server
         self.server.media = os.path.join(SOURCE, "media")
         self.server.workers = 1
         self.server.start()
@@ -536,13 +536,15 @@ class Test:
         other = Server("media", self.folder, say)
         other.media, other.workers = MEDIA, 1
         other.start()
-        self.media = Relay(other.ports[0])
-        player = self.desk.start()
-        for step in (self.commands, self.tracks):
-            say("  " + step.__name__)
-            step(player)
-        player.close()
-        other.stop()
+        try:
+            self.media = Relay(other.ports[0])
+            player = self.desk.start()
+            for step in (self.commands, self.tracks):
+                say("  " + step.__name__)
+                step(player)
+            player.close()
+        finally:
+            other.stop()
 
     def small(self):
         """640 x 360, large letters, both looks: nothing is cut off."""
@@ -627,7 +629,7 @@ def own_python():
 
 def main():
     own_python()
-    faulthandler.dump_traceback_later(150, exit=True)
+    signal.alarm(round(150 * patience()))
     lacking = missing()
     if program("vodplay") is None:
         lacking = "vodplay is not built"
@@ -639,12 +641,11 @@ def main():
     folder = tempfile.mkdtemp(prefix="player-window-")
     os.chmod(folder, 0o755)
     desk = Desk(folder, SHOTS, program("vodplay"), say)
-    test = None
+    server = Server("vodd", folder, say)
     try:
         desk.open()
-        test = Test(desk, folder)
-        test.run()
-        test.server.stop()
+        Test(desk, folder, server).run()
+        server.stop()
         say("passed in %.0f s, screenshots in %s" % (
             time.monotonic() - BEGUN, SHOTS))
         return 0
@@ -654,12 +655,21 @@ def main():
         say(desk.said())
         return 1
     finally:
+        signal.alarm(0)
         desk.close()
-        if test is not None:
-            test.server.end()
+        with contextlib.suppress(Trouble):
+            server.stop()
+        server.end()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_late(*ignored):
+    """Where it stands is told, and what it started ends."""
+    faulthandler.dump_traceback()
+    raise Failed("it does not come to its end")
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *ignored: sys.exit(1))
+    signal.signal(signal.SIGALRM, is_late)
     sys.exit(main())
