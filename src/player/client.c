@@ -694,6 +694,15 @@ client_interrupt(struct client *client, bool on)
 	pthread_mutex_unlock(&client->mutex);
 }
 
+void
+client_await_interrupt(struct client *client)
+{
+	pthread_mutex_lock(&client->mutex);
+	while (!client->interrupted)
+		pthread_cond_wait(&client->filled, &client->mutex);
+	pthread_mutex_unlock(&client->mutex);
+}
+
 const struct prologue *
 client_prologue(struct client *client)
 {

@@ -83,6 +83,7 @@ enum client_taken client_take(
     struct client *client, struct client_packet **out);
 /* Until it is set back, client_take() returns at once. */
 void client_interrupt(struct client *client, bool on);
+void client_await_interrupt(struct client *client);
 
 /* NULL before the title was described; stays as it is until client_free(). */
 const struct prologue *client_prologue(struct client *client);

@@ -258,6 +258,11 @@ source_query(GstBaseSrc *base, GstQuery *query)
 	return GST_BASE_SRC_CLASS(source_parent_class)->query(base, query);
 }
 
+/*
+ * Of what has not begun there is no end to tell: decodebin would show its pads
+ * while the pipeline, which learnt of the failure, is being taken down, and
+ * hang (seen with GStreamer 1.22).
+ */
 static GstFlowReturn
 fail(struct source *source, const struct failure *failure)
 {
@@ -269,7 +274,10 @@ fail(struct source *source, const struct failure *failure)
 	    GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED,
 	    g_strdup(failure->sentence), NULL, __FILE__, __func__, __LINE__,
 	    details);
-	return source->has_begun ? GST_FLOW_EOS : GST_FLOW_ERROR;
+	if (source->has_begun)
+		return GST_FLOW_EOS;
+	client_await_interrupt(source->client);
+	return GST_FLOW_FLUSHING;
 }
 
 static GstFlowReturn
