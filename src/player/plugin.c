@@ -2,6 +2,10 @@
 /*
  * vodsrc as a plugin, for whatever else is built on GStreamer.  It has no rank:
  * who wants it names it.
+ *
+ * What asfdemux does to seeks is put right in engine.c (on_segment()), not
+ * here: in other programs the picture stands still behind a seek for as long
+ * as the title played before it.
  */
 #include <gst/gst.h>
 
