@@ -13,6 +13,7 @@ Exit status: 0 passed, 1 failed, 77 something is missing.
 
 import contextlib
 import faulthandler
+import glob
 import importlib.util
 import json
 import os
@@ -126,6 +127,16 @@ def contrast(shot, area):
     return (brightest + 0.05) / (darkest + 0.05)
 
 
+def session_of(server):
+    """The one that it has, as it tells itself."""
+    done = subprocess.run(
+        [program("vodstat"), "-n", server.instance, "--json", "--sessions"],
+        capture_output=True, text=True, check=True)
+    sessions = json.loads(done.stdout)["session_list"]
+    check(len(sessions) == 1, "not one session: %s" % sessions)
+    return sessions[0]
+
+
 # --- what is tested -------------------------------------------------------
 
 class Test:
@@ -135,7 +146,8 @@ class Test:
         self.server.workers = 1
         self.server.start()
         self.relay = Relay(self.server.ports[0])
-        self.media = None  # a relay before those of VODD_TEST_MEDIA
+        # with the titles of VODD_TEST_MEDIA, and a relay before it
+        self.other = self.media = None
         self.film = Film(os.path.join(SOURCE, "media", "sample.wmv"))
         self.files = Files(folder)
 
@@ -342,14 +354,9 @@ class Test:
 
     def agree(self, player):
         """What it says is what the server says of the session."""
-        def is_same():
-            done = subprocess.run(
-                [program("vodstat"), "-n", self.server.instance, "--json",
-                 "--sessions"], capture_output=True, text=True, check=True)
-            sessions = json.loads(done.stdout)["session_list"]
-            check(len(sessions) == 1, "not one session: %s" % sessions)
-            return player.seen("label", str(sessions[0]["packets_sent"]))
-        player.wait(is_same, "the server's count of packets")
+        player.wait(lambda: player.seen(
+            "label", str(session_of(self.server)["packets_sent"])),
+            "the server's count of packets")
 
     def end(self, player):
         player.press("space")
@@ -396,6 +403,12 @@ class Test:
         player.wait(lambda: self.relay.last(b"PLAY ", b"noindex"),
                     "the first plays")
         self.desk.shot("list")
+        self.files.write("list.wax", (
+            "<asx version='3.0'><entry><ref href='%s'/></entry></asx>"
+        ) % self.url("lecture.wmv"))
+        self.open(player, self.files.url("list.wax"))
+        player.wait(lambda: self.relay.last(b"PLAY ", b"lecture"),
+                    "what a .wax names plays")
 
     def errors(self, player):
         """Each is a sentence."""
@@ -474,17 +487,66 @@ class Test:
         player.press("Escape")
 
     def file(self, player):
-        """Open File is there, and goes."""
-        player.press("ctrl+o")
-        player.find("push button", "Open")
-        self.desk.shot("open-file")
-        player.press("Escape")
-        player.wait(lambda: not player.seen("push button", "Open"),
-                    "the dialog closes")
+        """Open File: a path is typed, a file is clicked."""
+        player.press("i")
+        home = self.desk.environment["HOME"]
+        for folder, name in ((self.folder, "a film.wmv"),
+                             (home, "clicked.wmv")):
+            path = os.path.join(folder, name)
+            shutil.copy(self.film.path, path)
+            player.press("ctrl+o")
+            opens = player.find("push button", "Open")
+            if folder == home:
+                x, y, width, height = player.find(None, name).area
+                self.desk.shot("open-file")
+                player.move(x + width // 2, y + height // 2)
+                player.click(2)
+            else:
+                # empty, until what is typed has been looked for
+                check(not opens.is_sensitive(), "nothing can be opened")
+                player.type(path)
+                opens.wait_sensitive()
+                player.press("Return")
+            player.wait(lambda: not player.seen("push button", "Open"),
+                        "the dialog closes")
+            player.label("file://.*/" + name.replace(" ", "%20"))
+            player.label("Playing.*")
+        player.press("i")
+
+    def drop(self, player):
+        """A file of another program's is dropped on the picture."""
+        if not glob.glob("/usr/lib/*/girepository-1.0/Gtk-3.0.typelib"):
+            say("  skipped: GTK for Python is missing (gir1.2-gtk-3.0)")
+            return
+        x, y, width, height = player.find(None, "Picture").area
+        x, y = x + width // 2, y + height // 2
+        script = os.path.join(SOURCE, "t", "windowlib", "drag.py")
+        with subprocess.Popen(
+                [sys.executable, script, "file://" + os.path.abspath(
+                    os.path.join(SOURCE, "media", "audio.wma"))],
+                env=self.desk.environment, stdin=subprocess.DEVNULL) as other:
+            def is_dropped():
+                """Programs ask each other meanwhile, at their own pace."""
+                if player.seen("label", "vodd audio sample"):
+                    return True
+                player.tool("search", "--sync", "--name", "^dragged$",
+                            "mousemove", "--window", "%1", 20, 10,
+                            "mousedown", 1, "mousemove", x - 40, y - 40,
+                            "sleep", 0.1, "mousemove", x, y, "sleep", 0.1,
+                            "mousemove", x + 2, y, "sleep", 0.1,
+                            "mouseup", 1)
+                return False
+            try:
+                player.wait(is_dropped, "what was dropped plays")
+            finally:
+                other.kill()
+        player.label("Playing.*")
 
     def commands(self, player):
-        """Captions of a stream in a file, and of a server's header."""
+        """Captions of a stream, in a file and from a server; of a header."""
         self.open(player, os.path.join(MEDIA, "script-commands.wmv"))
+        player.label("sub 1", 12)
+        self.open(player, self.media.url("script-commands.wmv"))
         for text in ("sub 1", "some text here", "sub 4"):
             player.label(text, 12)
         self.desk.shot("caption")
@@ -512,14 +574,17 @@ class Test:
         return found
 
     def tracks(self, player):
-        """A language is chosen; it goes on from there."""
+        """Another is chosen; it goes on from there, in one go."""
         for title, menu, by, name, wanted, left in (
-                ("elephantsdream-en-fr.wmv", "Audio", 1, "French.*",
-                 b"stream=2", b"stream=1"),):
+                ("elephantsdream-en-fr.wmv", "Audio", 1, "French, 64 kbit/s",
+                 b"stream=2", b"stream=1"),
+                ("assembled-mbr.wmv", "Video", 0, "English, 208 × 160, .*",
+                 b"stream=3", b"stream=5")):
             self.open(player, self.media.url(title))
             player.label("Playing.*", 15)
             player.label("0:02", 15)
             before = len(self.media.requests)
+            bps = session_of(self.other)["committed_bps"]
             self.choose(player, menu, by, name)
             player.wait(lambda: self.media.count(b"PLAY ", before),
                         "it is asked for anew")
@@ -527,13 +592,17 @@ class Test:
             check(any(wanted in one for one in asked)
                   and not any(left in one for one in asked),
                   "something else is asked for: %s" % asked)
-            player.wait(lambda: self.media.seeks(before)
-                        - {b"Range: npt=0.000-"}, "it goes on from there")
             player.label("Playing.*", 15)
+            seeks = self.media.seeks(before)
+            check(len(seeks) == 1 and b"Range: npt=0.000-" not in seeks,
+                  "it does not go on from there: %s" % seeks)
+            check(menu == "Audio" or
+                  session_of(self.other)["committed_bps"] < bps,
+                  "a smaller stream has no smaller bit rate")
 
     def titles(self):
         """With the files of VODD_TEST_MEDIA."""
-        other = Server("media", self.folder, say)
+        other = self.other = Server("media", self.folder, say)
         other.media, other.workers = MEDIA, 1
         other.start()
         try:
@@ -586,6 +655,43 @@ class Test:
                         "the dialog closes")
             player.close()
 
+    def named(self):
+        """Long titles, and from right to left, in letters half as large
+        again."""
+        player = self.desk.start(GDK_DPI_SCALE="1.5")
+        player.resize(640, 360)
+        for name, words in (
+                ("long", "The film with a title that goes on and on "),
+                ("right-to-left", "סרט עם שם שאינו נגמר אף פעם ")):
+            title = (words * 8).strip()
+            path = os.path.join(self.folder, name + ".wma")
+            subprocess.run(
+                ["ffmpeg", "-v", "error", "-i",
+                 os.path.join(SOURCE, "media", "audio.wma"), "-c", "copy",
+                 "-metadata", "title=" + title, path],
+                check=True, stdin=subprocess.DEVNULL)
+            self.open(player, path)
+            player.label(re.escape(words * 3) + ".*")
+            player.press("Escape")
+            player.wait(lambda: not player.seen("label", "There is no .*"),
+                        "the notice goes")
+            player.press("i")
+            player.inside()
+            self.desk.shot("name-" + name)
+            player.press("i")
+            player.press("s")
+            player.label("Stopped")
+            player.inside()
+        self.desk.shot("name-recent")
+        player.press("ctrl+l")
+        player.find("text", "Address")
+        player.inside()
+        self.desk.shot("name-dialog")
+        player.press("Escape")
+        player.wait(lambda: not player.seen("text", "Address"),
+                    "the dialog closes")
+        player.close()
+
     def bare(self):
         """Neither sound, nor OpenGL, nor a bus: pictures go on."""
         player = self.desk.start([self.url()], blind=True,
@@ -603,14 +709,15 @@ class Test:
         self.answers = Answers()
         steps = [self.dialog, self.begin, self.pause, self.drag, self.screen,
                  self.sound, self.details, self.end, self.first_picture,
-                 self.lists, self.paste, self.file, self.errors]
+                 self.lists, self.paste, self.file, self.drop,
+                 self.errors]
         say("names")
         player = self.names()
         for step in steps:
             say(step.__name__)
             step(player)
         player.close()
-        rest = [self.small, self.bare]
+        rest = [self.named, self.small, self.bare]
         if os.path.isdir(MEDIA):
             rest.insert(0, self.titles)
         for step in rest:
