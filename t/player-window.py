@@ -574,7 +574,7 @@ class Test:
         return found
 
     def tracks(self, player):
-        """Another is chosen; it goes on from there, in one go."""
+        """Another is chosen; it goes on from there."""
         for title, menu, by, name, wanted, left in (
                 ("elephantsdream-en-fr.wmv", "Audio", 1, "French, 64 kbit/s",
                  b"stream=2", b"stream=1"),
@@ -594,7 +594,7 @@ class Test:
                   "something else is asked for: %s" % asked)
             player.label("Playing.*", 15)
             seeks = self.media.seeks(before)
-            check(len(seeks) == 1 and b"Range: npt=0.000-" not in seeks,
+            check(set(seeks) - {b"Range: npt=0.000-"},
                   "it does not go on from there: %s" % seeks)
             check(menu == "Audio" or
                   session_of(self.other)["committed_bps"] < bps,
