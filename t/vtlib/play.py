@@ -1022,7 +1022,12 @@ class Play:
             made.await_spares()
             made.remembered = made.descriptors()
         elif words[2] == "returned":
-            self.until(lambda: made.descriptors() == made.remembered,
+            # Fewer is no leak: what a spare was made with was still open.
+            def returned():
+                now, before = made.descriptors(), made.remembered
+                return len(now) == len(before) and all(
+                    one <= other for one, other in zip(now, before))
+            self.until(returned,
                        seconds(words[4]), lambda: "descriptors %s, were %s" % (
                            made.descriptors(), made.remembered))
         elif words[2] == "memory":
