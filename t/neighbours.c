@@ -10,11 +10,13 @@
 
 #include "base/base.h"
 #include "base/loop.h"
+#include "hiccups.h"
 #include "moment.h"
 
 /* Send-ahead is behind us, a tick may be before us. */
 #define LATE_US (70 * US_PER_MS)
-/* The machine's own hiccups; what hangs here does so for a second and more. */
+/* Beside what the machine itself did; what hangs here does so for a second and
+ * more. */
 #define LATE_PACKETS 3
 #define LATE_MOST_US (300 * US_PER_MS)
 /* Over TCP nobody but we says when what came. */
@@ -52,17 +54,20 @@ due_us(const struct viewer *viewer, const struct viewer_packet *packet)
 	    &moment.hot, timestamp_of(packet));
 }
 
+/* By the server's doing: the machine's own hiccups are not. */
 static uint64_t
 lateness_us(const struct viewer_packet *packet)
 {
 	uint64_t wanted_us = packet->rtcp ? UINT64_MAX : due_us(&one, packet);
+	uint64_t late_us = packet->at_us - MIN_OF(packet->at_us, wanted_us);
 
-	return packet->at_us - MIN_OF(packet->at_us, wanted_us);
+	return late_us - MIN_OF(late_us, hiccups_at_us(packet->at_us));
 }
 
 void
 neighbours_begin(struct served *served, const char *title)
 {
+	hiccups_begin();
 	watch(&one, served, title, VIEWER_UDP, "Range: npt=0-\r\n");
 	watch(&other, served, title, VIEWER_TCP, "Range: npt=5-\r\n");
 	/* The first block is read when it is needed, the others ahead. */
@@ -141,6 +146,17 @@ expect_all(const struct viewer *viewer)
 	}
 }
 
+static void
+expect_no_backlog(const struct viewer *viewer)
+{
+	uint64_t now_us = clock_monotonic_us();
+
+	ck_assert_uint_gt(
+	    due_us(viewer, &viewer->packets[viewer->packet_count - 1]) +
+		BEHIND_US + hiccups_at_us(now_us),
+	    now_us);
+}
+
 void
 neighbours_expect_punctual(const char *what, unsigned gap_ms)
 {
@@ -157,8 +173,10 @@ neighbours_expect_punctual(const char *what, unsigned gap_ms)
 		late += late_us > LATE_US;
 		worst_us = MAX_OF(worst_us, late_us);
 	}
-	printf("%s: neighbours: %zu packets, %zu late, latest by %u ms\n", what,
-	    count, late, (unsigned)(worst_us / US_PER_MS));
+	printf("%s: neighbours: %zu packets, %zu late, latest by %u ms, "
+	       "the machine by %u ms\n",
+	    what, count, late, (unsigned)(worst_us / US_PER_MS),
+	    (unsigned)(hiccups_worst_us() / US_PER_MS));
 	ck_assert_msg(worst_us < most_us &&
 			  (gap_ms > 0 || late <= LATE_PACKETS + count / 100),
 	    "%s: %zu of %zu packets late, one by %u ms", what, late, count,
@@ -166,9 +184,7 @@ neighbours_expect_punctual(const char *what, unsigned gap_ms)
 	looked_at = one.packet_count;
 	expect_all(&one);
 	expect_all(&other);
-	ck_assert_uint_gt(
-	    due_us(&other, &other.packets[other.packet_count - 1]) + BEHIND_US,
-	    clock_monotonic_us());
+	expect_no_backlog(&other);
 }
 
 void
@@ -176,4 +192,5 @@ neighbours_end(void)
 {
 	viewer_close(&one);
 	viewer_close(&other);
+	hiccups_end();
 }
