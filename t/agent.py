@@ -320,10 +320,12 @@ def is_killed(agent, server):
 
 def refuses(folder, server):
     agent = Agent(folder, server.instance, "strict",
-                  ["-o", "allow=127.0.0.2,192.0.2.0/24"])
+                  ["-o", "allow=127.0.0.2,192.0.2.0/24",
+                   "-o", "say_up=true"])
     try:
         check(agent.ask() == b"", "an answer for whom allow does not name")
-        check(agent.ask("127.0.0.2").endswith(b"end\n"), "no answer")
+        check(re.match(rb"ready \d+% up\n", agent.ask("127.0.0.2")),
+              "does not say up, as it is told to")
         try:
             agent.get("/metrics")
             raise Failed("metrics for whom allow does not name")

@@ -136,6 +136,7 @@ class Settings:
     interval: str = "1 s"               # of vodbalance
     session: str = "30 s"               # mean length, for its slow start
     vodd: tuple = ()                    # further settings of vodd
+    vodagent: tuple = ()                # and of vodagent
     library: str = ""                   # folder served as library/
 
     @classmethod
@@ -262,6 +263,8 @@ class Node(Machine):
                       'interface = "eth0"; vip = "%s";\n'
                       'heartbeat_limit = "3 s"; rtsp_timeout = "2 s";\n'
                       % (self.name, self.capacity_bps, VIP))
+            for line in self.settings.vodagent:
+                out.write("%s;\n" % line)
         words = (BUILD + "/vodagent", "-f", "-n", self.name, "-c", conf)
         if self.agent:
             self.agent.start()

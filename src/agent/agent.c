@@ -107,6 +107,7 @@ look(struct agent *agent)
 		.heartbeat_limit_us = agent->config->heartbeat_limit_us,
 		.pressure = agent->pressure.ratio,
 		.rtsp_ok = agent->probe.ok,
+		.say_up = agent->config->say_up,
 	    },
 	    &agent->report);
 	if (first || agent->report.state != before.state ||

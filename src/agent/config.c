@@ -26,6 +26,8 @@ const struct settings_row config_rows[] = {
 	    "Address and port of /metrics and /status.json; empty: none."),
 	ROW("allow", SETTINGS_TEXT_LIST, allow, "private", 0, 0, NULL,
 	    "Who may ask: \"private\", \"any\", addresses and networks."),
+	ROW("say_up", SETTINGS_BOOL, say_up, "false", 0, 0, NULL,
+	    "Ready is \"up\" too, for HAProxy: it takes back who was down."),
 	ROW("node", SETTINGS_TEXT, node, "", 0, 0, NULL,
 	    "Name of the node; empty: the machine's."),
 	ROW("capacity", SETTINGS_RATE, capacity_bps, "0", 0, 100 * TBIT, NULL,

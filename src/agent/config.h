@@ -16,6 +16,7 @@ struct config {
 	char listen[SETTINGS_TEXT_MAX];
 	char http[SETTINGS_TEXT_MAX]; /* "": none */
 	struct settings_list allow;
+	bool say_up;
 	char node[SETTINGS_TEXT_MAX]; /* "": the machine's name */
 	uint64_t capacity_bps; /* 0: the link's speed */
 	char interface[SETTINGS_TEXT_MAX]; /* "": the default route's */

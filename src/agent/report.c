@@ -98,6 +98,7 @@ report_make(const struct report_input *input, struct load_report *out)
 		out->state = LOAD_DRAIN;
 	} else {
 		out->state = LOAD_READY;
+		out->says_up = input->say_up;
 		out->percent = load_percent(out->capacity_bps,
 		    out->committed_bps, out->pressure_percent);
 	}

@@ -32,7 +32,7 @@ struct report_input {
 	const char *node;
 	uint64_t capacity_bps, heartbeat_limit_us;
 	double pressure;
-	bool rtsp_ok;
+	bool rtsp_ok, say_up;
 };
 void report_make(const struct report_input *input, struct load_report *out);
 

@@ -140,7 +140,8 @@ load_format(struct bytes_writer *out, const struct load_report *report)
 
 	bytes_put_text(out, load_state_name(report->state));
 	if (report->state == LOAD_READY)
-		bytes_printf(out, " %u%%", percent);
+		bytes_printf(
+		    out, " %u%%%s", percent, report->says_up ? " up" : "");
 	if (report->state == LOAD_DOWN) {
 		bytes_put_text(out, " #");
 		put_text(out, report->reason, sizeof(report->reason),
@@ -270,7 +271,8 @@ parse_first(struct text text, struct load_report *report)
 		if (!take_number(&text, 100, &percent) || percent == 0)
 			return false;
 		report->percent = (unsigned)percent;
-		return text_is(text, "%");
+		report->says_up = text_is(text, "% up");
+		return report->says_up || text_is(text, "%");
 	}
 	if (skip(&text, "down #")) {
 		report->state = LOAD_DOWN;

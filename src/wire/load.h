@@ -12,7 +12,8 @@
  *	end
  *
  * The first line is HAProxy's agent-check, so that others understand it as it
- * is.  Each line behind it is there once, in the order of struct load_report; a
+ * is ("ready 73% up" for those who would leave a node down without the "up").
+ * Each line behind it is there once, in the order of struct load_report; a
  * report without "end" is no answer.
  */
 #ifndef WIRE_LOAD_H
@@ -37,6 +38,7 @@ const char *load_state_name(enum load_state state);
 struct load_report {
 	/* The first line; what it says of the state stands again below. */
 	unsigned percent; /* 1..100 while ready, else 0 */
+	bool says_up; /* while ready */
 	char reason[LOAD_REASON_MAX]; /* printable ASCII; of LOAD_DOWN */
 
 	char node[LOAD_NODE_MAX]; /* letters, digits, '.', '-', '_' */

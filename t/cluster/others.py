@@ -68,7 +68,7 @@ def reads_agent(lab):
     haproxy = HAProxy()
 
     def percent():
-        return {name: int(re.fullmatch(r"ready (\d+)%", node.ask()["line"])
+        return {name: int(re.fullmatch(r"ready (\d+)% up", node.ask()["line"])
                           .group(1)) for name, node in lab.nodes.items()}
 
     def weights():
@@ -89,11 +89,14 @@ def reads_agent(lab):
     servers = haproxy.servers()
     shown(servers["n1"][0] == "UP", "and one that drains, and one that is "
           "down: %s" % " ".join(one[0] for one in servers.values()))
-    haproxy.process.kill()
     lab.nodes["n2"].order("undrain")
     lab.nodes["n3"].start_server()
+    cluster.within(8, "HAProxy takes both back", lambda: all(
+        status == "UP" for status, _ in haproxy.servers().values()))
+    haproxy.process.kill()
     cluster.within(8, "all nodes are ready", lambda: all(
         node.ready() for node in lab.nodes.values()))
+    shown(True, "it takes both back")
 
 
 def takes_weights(lab):
@@ -134,7 +137,7 @@ def takes_weights(lab):
 
 
 def main():
-    with cluster.Cluster(capacities=CAPACITIES,
+    with cluster.Cluster(capacities=CAPACITIES, vodagent=("say_up = true",),
                          titles=[("long.asf", 100000, 120)]) as lab:
         crowd = viewers.Crowd()
         for _ in range(VIEWERS):

@@ -381,6 +381,7 @@ START_TEST(the_sample_has_every_setting_in_order_with_its_default)
 {
 	const char *folder = getenv("srcdir");
 	char path[4096], line[256], wanted[256];
+	const char *quote;
 	size_t row = 0;
 	FILE *stream;
 
@@ -391,8 +392,10 @@ START_TEST(the_sample_has_every_setting_in_order_with_its_default)
 		if (line[0] != '#' || line[1] < 'a' || line[1] > 'z')
 			continue;
 		ck_assert_uint_lt(row, config_row_count);
-		snprintf(wanted, sizeof(wanted), "#%s = \"%s\";\n",
-		    config_rows[row].name, config_rows[row].default_text);
+		quote = config_rows[row].type == SETTINGS_BOOL ? "" : "\"";
+		snprintf(wanted, sizeof(wanted), "#%s = %s%s%s;\n",
+		    config_rows[row].name, quote, config_rows[row].default_text,
+		    quote);
 		ck_assert_str_eq(line, wanted);
 		row++;
 	}

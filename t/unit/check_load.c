@@ -111,6 +111,10 @@ START_TEST(the_first_line_is_an_agent_check)
 {
 	struct load_report report = example();
 
+	report.says_up = true;
+	ck_assert(strncmp(text_of(&report), "ready 73% up\n", 13) == 0);
+	ck_assert_int_eq(parse(text_of(&report)), LOAD_DONE);
+
 	report.state = LOAD_DRAIN;
 	ck_assert(strncmp(text_of(&report), "drain\n", 6) == 0);
 	ck_assert_int_eq(parse(text_of(&report)), LOAD_DONE);
@@ -143,6 +147,8 @@ static const struct {
 	{ "ready 73%",         "ready 073%" },
 	{ "ready 73%",         "ready" },
 	{ "ready 73%",         "ready 73% " },
+	{ "ready 73%",         "ready 73% u" },
+	{ "ready 73%",         "ready 73% up down" },
 	{ "ready 73%",         "up 73%" },
 	{ "ready 73%",         "drain" }, /* the state says ready */
 	{ "ready 73%",         "down #" },
