@@ -337,10 +337,12 @@ class Server:
     def end(self):
         """Nothing of it is left, not even what a killed master left."""
         # by now another's process may have an orphan's number
-        pids = self.worker_pids() + [
+        pids = [
             pid for pid in self.orphans if name_of(pid).startswith("vodd")]
-        if self.process is not None:
-            pids.append(self.process.pid)
+        if self.process is not None and self.process.poll() is None:
+            # who stands still forks nobody behind our back
+            self.process.send_signal(signal.SIGSTOP)
+            pids += [self.process.pid] + children(self.process.pid)
         for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)
