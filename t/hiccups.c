@@ -16,11 +16,10 @@
 
 #define LOOK_US (5 * US_PER_MS)
 /* Shorter ones are within what is punctual. */
-#define HICCUP_US (15 * US_PER_MS)
+#define HICCUP_US (5 * US_PER_MS)
 /* Who was kept waiting has this to catch up. */
-#define CATCH_UP_US (100 * US_PER_MS)
-#define HICCUPS_MAX                                                            \
-	16384 /* each takes HICCUP_US: four minutes of nothing else */
+#define CATCH_UP_US (500 * US_PER_MS)
+#define HICCUPS_MAX 16384 /* two minutes of nothing else */
 
 struct hiccup {
 	uint64_t from_us, to_us;
