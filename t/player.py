@@ -34,6 +34,7 @@ from playerlib import disk, vodplay  # noqa: E402
 from playerlib.vodplay import Failed, Play  # noqa: E402
 from vtlib.net import patience  # noqa: E402
 from vtlib.server import Server, Trouble, program  # noqa: E402
+from windowlib.hosts import Relay  # noqa: E402
 
 AT_ONCE = 16
 SECONDS = 6.0
@@ -344,6 +345,26 @@ class Run:
         return "pictures that are not in the file, at %s ms" % others[:5] if (
             others) else None
 
+    def begins_there(self, scheme):
+        """In mid-title and near its end: one PLAY, and no standing still for
+        what was before."""
+        between = Relay(self.servers[0].ports[0])
+        for seconds in (11, 18.5):
+            before = len(between.requests)
+            play = Play(scheme + between.url(SAMPLE)[4:], "--seek",
+                        "%g" % seconds, hashes=self.path())
+            play.played(20 - seconds + 10)
+            first = play.hashes().frames[0][0].ms
+            if not 0 < first <= seconds * 1000:
+                return "%g s: begins at %d ms" % (seconds, first)
+            asked = between.ranges(before)
+            if asked != [b"Range: npt=%.3f-" % seconds]:
+                return "asked for %s" % asked
+        play = Play(between.url(SAMPLE), "--seek", "30")
+        if play.wait(15) != 1 or "ends before" not in play.told():
+            return "behind the end: " + play.told()
+        return None
+
     def long_pause(self):
         """The viewer pauses; meanwhile the server is another one."""
         server = self.server("pause", session_timeout="5 s")
@@ -388,6 +409,9 @@ class Run:
 
     def meanwhile(self):
         yield "moving about", self.moving_about
+        for scheme in ("rtspu", "rtspt"):
+            yield "begins in mid-title, " + scheme, (
+                lambda scheme=scheme: self.begins_there(scheme))
         yield "a long pause", self.long_pause
         yield "loss", self.loss
         yield "ends that are told", self.exits

@@ -191,6 +191,8 @@ describe_first(struct client *client, const struct sdp_description *description)
 		    "There is not enough memory.");
 		return false;
 	}
+	if (client->start_us != 0)
+		landing_restart(client->landing);
 	target_ms = client->options.buffer_ms;
 	if (target_ms == 0)
 		target_ms = MIN_OF(MAX_OF(prologue->header.preroll_ms +
@@ -553,6 +555,7 @@ client_new(const struct client_options *options, client_changed *changed,
 		return -ENOMEM;
 	client->options = *options;
 	client->options.url = NULL;
+	client->start_us = options->start_us;
 	client->changed = changed;
 	client->context = context;
 	error = open_parts(client);

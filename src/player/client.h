@@ -34,6 +34,7 @@ struct client_options {
 	unsigned latency_ms; /* for packets that are missing */
 	unsigned give_up_ms; /* tries so long to resume */
 	unsigned buffer_ms; /* 0: by the title's preroll */
+	uint64_t start_us; /* begins with the key frame there or before */
 	struct asf_set streams; /* empty: one of each kind */
 };
 

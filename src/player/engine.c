@@ -64,7 +64,7 @@ struct engine {
 	unsigned percent;
 	bool is_seeking, has_next_seek;
 	uint64_t seek_us, next_seek_us;
-	uint64_t start_us; /* to go to when it has prerolled */
+	uint64_t start_us; /* where it begins, until it has prerolled */
 	uint64_t last_us; /* where it ended */
 	struct {
 		uint64_t at_us, since_us, bytes;
@@ -373,8 +373,8 @@ on_prerolled(struct engine *engine)
 	if (engine->has_next_seek) {
 		engine->has_next_seek = false;
 		seek_now(engine, engine->next_seek_us);
-	} else if (start_us != 0) {
-		seek_now(engine, start_us);
+	} else if (start_us != 0 && engine->source == NULL) {
+		seek_now(engine, start_us); /* ours began there */
 	}
 	pursue(engine);
 	tell_information(engine);
@@ -517,6 +517,7 @@ on_source_setup(GstElement *playbin, GstElement *source, gpointer context)
 	    "give-up",
 	    options->give_up_ms != 0 ? options->give_up_ms : DEFAULT_GIVE_UP_MS,
 	    NULL);
+	source_begin_at(source, engine->start_us);
 	if (engine->has_chosen)
 		source_choose(source, &engine->chosen);
 }
@@ -821,6 +822,7 @@ begin(struct engine *engine, uint64_t position_us)
 
 	rest(engine);
 	engine->start_us = position_us;
+	engine->script_ms = (uint32_t)(position_us / US_PER_MS);
 	engine->progress.at_us = engine->progress.bytes = 0;
 	engine->progress.since_us = now_us();
 	enter(engine, ENGINE_CONNECTING, ENGINE_NO_FAILURE, "");

@@ -25,6 +25,7 @@ static const struct {
 	{ 406, FAILURE_CANNOT_PLAY, "The server does not offer this title in a format that can be played here." },
 	{ 415, FAILURE_CANNOT_PLAY, "This title has a format that the server cannot send." },
 	{ 453, FAILURE_SERVER_FULL, "The server is full: there is not enough bandwidth left.  Please try again later." },
+	{ 457, FAILURE_CANNOT_PLAY, "This title ends before the position that it was to begin at." },
 	{ 461, FAILURE_CANNOT_PLAY, "The server does not offer this way of transport." },
 	{ 503, FAILURE_SERVER_FULL, "The server is full.  Please try again later." },
 };

@@ -658,23 +658,43 @@ static const uint8_t first_front[] = { 0x82, 0, 0, 0x41, 0x5D, 0, 0, 0, 0, 0, 0,
 #define FIRST_COUNT_AT 13
 
 static void
-put_beginning(struct bytes_writer *out, unsigned stream)
+put_beginning(struct bytes_writer *out, unsigned stream, uint32_t at_ms)
 {
 	bytes_put_u8(out, (uint8_t)(0x80 | stream)); /* a key frame's */
 	bytes_put_u8(out, 0xFF); /* object number */
 	bytes_put_u32le(out, 0); /* offset */
 	bytes_put_u8(out, 8); /* replicated data: */
 	bytes_put_u32le(out, 2); /* object size */
-	bytes_put_u32le(out, PROLOGUE_SHIFT_MS);
+	bytes_put_u32le(out, at_ms);
 	bytes_put_u16le(out, 1); /* payload length */
 	bytes_put_u8(out, 0);
 }
 
+/* In the packet, of streams that are taken. */
+static uint32_t
+earliest_ms(const struct prologue *prologue, const uint8_t *packet)
+{
+	struct asf_packet parsed;
+	uint32_t earliest = UINT32_MAX;
+
+	if (asf_packet_parse(packet, prologue->header.packet_bytes, &parsed) !=
+	    ASF_OK)
+		return PROLOGUE_SHIFT_MS;
+	for (unsigned i = 0; i < parsed.payload_count; i++)
+		if (asf_set_has(prologue->streams, parsed.payloads[i].stream))
+			earliest = MIN_OF(
+			    earliest, parsed.payloads[i].presentation_ms);
+	return earliest != UINT32_MAX ? earliest : parsed.send_ms;
+}
+
 void
-prologue_first_packet(const struct prologue *prologue, uint8_t *out)
+prologue_mark(
+    const struct prologue *prologue, const uint8_t *before, uint8_t *out)
 {
 	size_t size = prologue->header.packet_bytes;
 	struct bytes_writer writer = bytes_writer(out, size);
+	uint32_t at_ms =
+	    before != NULL ? earliest_ms(prologue, before) : PROLOGUE_SHIFT_MS;
 	unsigned count = 0;
 
 	memset(out, 0, size);
@@ -682,7 +702,7 @@ prologue_first_packet(const struct prologue *prologue, uint8_t *out)
 	for (unsigned i = 1; i < ASF_STREAMS; i++) {
 		if (!asf_set_has(prologue->streams, i))
 			continue;
-		put_beginning(&writer, i);
+		put_beginning(&writer, i, at_ms);
 		count++;
 	}
 	if (writer.failed) { /* tiny packets: it begins a little later */

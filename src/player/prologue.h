@@ -45,13 +45,18 @@ struct prologue {
 enum asf_result prologue_make(const uint8_t *header, size_t size,
     const struct asf_set *chosen, uint64_t duration_us, struct prologue *out);
 /*
- * The packet behind the prologue, of the title's packet size: of each stream
- * the beginning of a media object, at PROLOGUE_SHIFT_MS, that never goes on.
+ * A packet of the title's size: of each stream the beginning of a media object
+ * that never goes on.  asfdemux drops it when the first real one comes, and
+ * takes its time for where something begins.
  *
- * asfdemux lets nothing out before each kind of stream is half a second beyond
- * its preroll: with this it is at once.  It drops the object when the first
- * real one comes, and takes its time for the title's beginning.
+ * Behind the prologue, without BEFORE, it is the title that begins, at
+ * PROLOGUE_SHIFT_MS.  Without it asfdemux would let nothing out before each
+ * kind of stream is half a second beyond its preroll.
+ *
+ * Behind a segment it is the segment, at the earliest time in the packet
+ * BEFORE that it is put in front of.  Without it that would be the latest.
  */
-void prologue_first_packet(const struct prologue *prologue, uint8_t *out);
+void prologue_mark(
+    const struct prologue *prologue, const uint8_t *before, uint8_t *out);
 
 #endif

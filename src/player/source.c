@@ -19,6 +19,7 @@ struct source {
 	char *url;
 	int transport;
 	guint latency_ms, give_up_ms, buffer_ms;
+	uint64_t start_us;
 	struct asf_set streams;
 	/* From start to stop; the object lock guards the pointer. */
 	struct client *client;
@@ -27,6 +28,7 @@ struct source {
 	enum client_state told_state;
 	unsigned told_percent;
 	bool told_title;
+	bool has_sought; /* GstBaseSrc did, to where it begins */
 	bool has_begun; /* a packet was given out */
 };
 
@@ -160,11 +162,12 @@ source_start(GstBaseSrc *base)
 		.latency_ms = source->latency_ms,
 		.give_up_ms = source->give_up_ms,
 		.buffer_ms = source->buffer_ms,
+		.start_us = source->start_us,
 		.streams = source->streams,
 	};
 	struct client *client;
 
-	source->told_title = source->has_begun = false;
+	source->told_title = source->has_sought = source->has_begun = false;
 	source->told_state = CLIENT_CONNECTING;
 	source->told_percent = 100;
 	g_mutex_lock(&source->telling);
@@ -218,15 +221,17 @@ source_is_seekable(GstBaseSrc *base)
 	return TRUE;
 }
 
-/* Also called at the very beginning, for position 0. */
+/* GstBaseSrc also begins by one; for position 0, unless somebody was early. */
 static gboolean
 source_do_seek(GstBaseSrc *base, GstSegment *segment)
 {
 	struct source *source = source_of(base);
+	bool is_beginning = !source->has_sought && segment->position == 0;
 
 	if (segment->format != GST_FORMAT_TIME || segment->rate <= 0.0)
 		return FALSE;
-	if (client_prologue(source->client) == NULL && segment->position == 0)
+	source->has_sought = true;
+	if (is_beginning)
 		return TRUE;
 	client_seek(source->client, segment->position / GST_USECOND);
 	on_changed(source);
@@ -299,7 +304,7 @@ buffer_of_prologue(const struct prologue *prologue)
 	uint8_t *data = g_malloc(size);
 
 	memcpy(data, prologue->bytes, prologue->size);
-	prologue_first_packet(prologue, data + prologue->size);
+	prologue_mark(prologue, NULL, data + prologue->size);
 	return gst_buffer_new_wrapped(data, size);
 }
 
@@ -316,6 +321,27 @@ buffer_of_packet(struct client_packet *packet)
 	return buffer;
 }
 
+/*
+ * It begins in mid-title: asfdemux would have the viewer wait from the title's
+ * beginning on.  What it sees first behind a segment is where that begins.
+ */
+static GstBuffer *
+buffer_of_beginning(struct source *source, struct client_packet *packet)
+{
+	size_t size = packet->size;
+	uint8_t *data = g_malloc(2 * size);
+	GstSegment segment;
+
+	gst_segment_init(&segment, GST_FORMAT_TIME);
+	segment.start = segment.time = segment.position =
+	    source->start_us * GST_USECOND;
+	gst_base_src_new_segment(GST_BASE_SRC(source), &segment);
+	prologue_mark(client_prologue(source->client), packet->data, data);
+	memcpy(data + size, packet->data, size);
+	free(packet);
+	return gst_buffer_new_wrapped(data, 2 * size);
+}
+
 static GstFlowReturn
 source_create(GstPushSrc *push, GstBuffer **out)
 {
@@ -328,8 +354,10 @@ source_create(GstPushSrc *push, GstBuffer **out)
 		*out = buffer_of_prologue(client_prologue(source->client));
 		return GST_FLOW_OK;
 	case CLIENT_PACKET:
+		*out = source->start_us != 0 && !source->has_begun
+			   ? buffer_of_beginning(source, packet)
+			   : buffer_of_packet(packet);
 		source->has_begun = true;
-		*out = buffer_of_packet(packet);
 		return GST_FLOW_OK;
 	case CLIENT_END:
 		return end(source);
@@ -567,6 +595,12 @@ void
 source_choose(GstElement *element, const struct asf_set *streams)
 {
 	source_of(element)->streams = *streams;
+}
+
+void
+source_begin_at(GstElement *element, uint64_t position_us)
+{
+	source_of(element)->start_us = position_us;
 }
 
 struct asf_set

@@ -39,6 +39,8 @@ bool source_status(GstElement *source, struct client_status *out);
 const struct prologue *source_prologue(GstElement *source);
 /* Which streams to take, before it starts; an empty set: one of each kind. */
 void source_choose(GstElement *source, const struct asf_set *streams);
+/* Where to begin, before it starts: at the key frame there or before. */
+void source_begin_at(GstElement *source, uint64_t position_us);
 /* Those that it takes. */
 struct asf_set source_chosen(GstElement *source);
 

@@ -143,7 +143,7 @@ START_TEST(the_first_packet_begins_each_stream)
 {
 	static uint8_t first[65536];
 
-	prologue_first_packet(&prologue, first);
+	prologue_mark(&prologue, NULL, first);
 	ck_assert_int_eq(
 	    asf_packet_parse(first, packet_bytes, &parsed), ASF_OK);
 	ck_assert_uint_eq(parsed.payload_count, 2);
@@ -155,8 +155,34 @@ START_TEST(the_first_packet_begins_each_stream)
 		    parsed.payloads[i].object_bytes);
 	}
 	prologue.header.packet_bytes = 40; /* no room */
-	prologue_first_packet(&prologue, first);
+	prologue_mark(&prologue, NULL, first);
 	ck_assert_uint_eq(first[0], 0);
+}
+END_TEST
+
+START_TEST(a_mark_has_the_earliest_time_of_what_is_behind_it)
+{
+	const uint8_t *packet = file + header_bytes + ASF_DATA_HEADER_BYTES;
+	static uint8_t mark[65536];
+	uint32_t earliest, latest;
+
+	do { /* one with several times in it */
+		packet += packet_bytes;
+		ck_assert_int_eq(
+		    asf_packet_parse(packet, packet_bytes, &parsed), ASF_OK);
+		earliest = latest = parsed.payloads[0].presentation_ms;
+		for (unsigned i = 1; i < parsed.payload_count; i++) {
+			uint32_t at_ms = parsed.payloads[i].presentation_ms;
+
+			earliest = MIN_OF(earliest, at_ms);
+			latest = MAX_OF(latest, at_ms);
+		}
+	} while (earliest == latest);
+	prologue_mark(&prologue, packet, mark);
+	ck_assert_int_eq(asf_packet_parse(mark, packet_bytes, &parsed), ASF_OK);
+	ck_assert_uint_eq(parsed.payload_count, 2);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_uint_eq(parsed.payloads[i].presentation_ms, earliest);
 }
 END_TEST
 
@@ -567,6 +593,8 @@ main(void)
 	tcase_add_test(receive, a_prologue_is_a_header_of_the_same_streams);
 	tcase_add_test(receive, a_prologue_has_only_what_was_chosen);
 	tcase_add_test(receive, the_first_packet_begins_each_stream);
+	tcase_add_test(
+	    receive, a_mark_has_the_earliest_time_of_what_is_behind_it);
 	tcase_add_test(
 	    receive, no_byte_of_a_header_makes_a_prologue_that_is_none);
 	tcase_add_test(receive, a_whole_packet_goes_through_less_its_preroll);

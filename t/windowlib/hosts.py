@@ -7,6 +7,7 @@ cuts, servers that refuse, files by HTTP.  On loopback, ports by the kernel.
 import functools
 import http.server
 import os
+import re
 import socket
 import threading
 import time
@@ -64,11 +65,16 @@ class Relay:
                         pass
                 return
 
+    def ranges(self, begin):
+        """Of PLAY, of the requests since; what goes on says none.  Over TCP
+        reports stand between requests."""
+        return [line for one in re.findall(
+                    rb"PLAY rtsp.*?\r\n\r\n",
+                    b"".join(self.requests[begin:]), re.DOTALL)
+                for line in one.split(b"\r\n") if line.startswith(b"Range")]
+
     def seeks(self, begin):
-        """Where to, of the requests since; what goes on says no range."""
-        return {line for one in self.requests[begin:]
-                if one.startswith(b"PLAY ")
-                for line in one.split(b"\r\n") if line.startswith(b"Range")}
+        return set(self.ranges(begin))
 
     def url(self, name):
         return "rtsp://127.0.0.1:%d/%s" % (self.port, name)
