@@ -365,6 +365,17 @@ class Run:
             return "behind the end: " + play.told()
         return None
 
+    def in_order(self, url):
+        """Connecting, buffering, the first picture, playing."""
+        play = Play(url, "--duration", "0.5").played(20)
+        told = [event for event in play.events
+                if event["event"] in ("state", "picture")][:4]
+        words = [event.get("state", "picture") for event in told]
+        if words != ["connecting", "buffering", "picture", "playing"]:
+            return "first " + ", ".join(words)
+        times = [event["time_ms"] for event in told]
+        return None if times == sorted(times) else "at %s ms" % times
+
     def long_pause(self):
         """The viewer pauses; meanwhile the server is another one."""
         server = self.server("pause", session_timeout="5 s")
@@ -412,6 +423,11 @@ class Run:
         for scheme in ("rtspu", "rtspt"):
             yield "begins in mid-title, " + scheme, (
                 lambda scheme=scheme: self.begins_there(scheme))
+        for url in ("rtspu" + self.servers[0].url()[4:] + "/" + SAMPLE,
+                    "rtspt" + self.servers[0].url()[4:] + "/" + SAMPLE,
+                    os.path.join(self.served, SAMPLE)):
+            yield "order of states, " + url.split(":")[0], (
+                lambda url=url: self.in_order(url))
         yield "a long pause", self.long_pause
         yield "loss", self.loss
         yield "ends that are told", self.exits

@@ -37,6 +37,7 @@ struct news {
 	enum {
 		NEWS_STATE,
 		NEWS_BUFFERED,
+		NEWS_PICTURE,
 		NEWS_INFORMATION,
 		NEWS_NOTICE,
 	} kind;
@@ -58,6 +59,7 @@ struct engine {
 	char *url;
 	enum engine_state state;
 	bool wants_play; /* else to pause */
+	bool has_arrived; /* something of the title did */
 	bool has_prerolled, is_buffering, is_reconnecting;
 	bool has_no_sound;
 	atomic_bool has_media; /* set by GStreamer's threads */
@@ -115,6 +117,10 @@ tell_one(struct engine *engine, const struct news *news)
 	case NEWS_BUFFERED:
 		if (events->buffered != NULL)
 			events->buffered(engine->context, news->percent);
+		break;
+	case NEWS_PICTURE:
+		if (events->picture != NULL)
+			events->picture(engine->context);
 		break;
 	case NEWS_INFORMATION:
 		if (events->information != NULL)
@@ -240,7 +246,7 @@ pursue(struct engine *engine)
 		enter(engine, ENGINE_PAUSED, ENGINE_NO_FAILURE, "");
 	else if (plays)
 		enter(engine, ENGINE_PLAYING, ENGINE_NO_FAILURE, "");
-	else if (engine->state != ENGINE_CONNECTING || engine->is_buffering)
+	else if (engine->has_arrived)
 		enter(engine, ENGINE_BUFFERING, ENGINE_NO_FAILURE, "");
 }
 
@@ -363,6 +369,29 @@ on_buffering(struct engine *engine, GstMessage *message)
 }
 
 static void
+on_arrived(struct engine *engine)
+{
+	if (engine->has_arrived)
+		return;
+	engine->has_arrived = true;
+	pursue(engine);
+}
+
+/* A sink prerolls with what it shows. */
+static void
+on_state_changed(struct engine *engine, GstMessage *message)
+{
+	GstState before, now;
+
+	if (GST_MESSAGE_SRC(message) != GST_OBJECT_CAST(engine->video_sink) ||
+	    is_over(engine))
+		return;
+	gst_message_parse_state_changed(message, &before, &now, NULL);
+	if (before == GST_STATE_READY && now == GST_STATE_PAUSED)
+		add_news(engine)->kind = NEWS_PICTURE;
+}
+
+static void
 on_prerolled(struct engine *engine)
 {
 	uint64_t start_us = engine->start_us;
@@ -388,6 +417,7 @@ on_source(struct engine *engine, const GstStructure *structure)
 	int kind = FAILURE_NONE;
 
 	if (gst_structure_has_name(structure, SOURCE_TITLE_MESSAGE)) {
+		on_arrived(engine);
 		tell_information(engine);
 		return;
 	}
@@ -473,6 +503,12 @@ on_message(GstBus *bus, GstMessage *message, gpointer context)
 		break;
 	case GST_MESSAGE_BUFFERING:
 		on_buffering(engine, message);
+		break;
+	case GST_MESSAGE_APPLICATION:
+		on_arrived(engine);
+		break;
+	case GST_MESSAGE_STATE_CHANGED:
+		on_state_changed(engine, message);
 		break;
 	case GST_MESSAGE_ASYNC_DONE:
 		if (is_whole && !is_over(engine))
@@ -660,6 +696,34 @@ on_element_setup(GstElement *playbin, GstElement *element, gpointer context)
 	    element, "pad-added", G_CALLBACK(on_pad_added), context);
 }
 
+/*
+ * A segment comes before what it is about.  Of titles that are not our
+ * source's that is the first sign; this message is ahead of all that the sink
+ * says of it.
+ */
+static GstPadProbeReturn
+on_sink_event(GstPad *pad, GstPadProbeInfo *info, gpointer context)
+{
+	struct engine *engine = context;
+
+	(void)pad;
+	if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_SEGMENT)
+		gst_element_post_message(engine->playbin,
+		    gst_message_new_application(GST_OBJECT(engine->playbin),
+			gst_structure_new_empty("arrived")));
+	return GST_PAD_PROBE_OK;
+}
+
+static void
+watch_sink(struct engine *engine, GstElement *sink)
+{
+	GstPad *pad = gst_element_get_static_pad(sink, "sink");
+
+	gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
+	    on_sink_event, engine, NULL);
+	gst_object_unref(pad);
+}
+
 /* ---- beginning and end ---- */
 
 static GstElement *
@@ -727,6 +791,8 @@ make_pipeline(struct engine *engine)
 				 : PLAY_SOFT_VOLUME;
 	g_object_set(engine->playbin, "flags", flags, "video-sink",
 	    engine->video_sink, "audio-sink", audio_sink, NULL);
+	watch_sink(engine, engine->video_sink);
+	watch_sink(engine, audio_sink);
 	g_signal_connect(engine->playbin, "source-setup",
 	    G_CALLBACK(on_source_setup), engine);
 	g_signal_connect(engine->playbin, "element-setup",
@@ -773,6 +839,7 @@ rest(struct engine *engine)
 	gst_bus_set_flushing(bus, FALSE);
 	gst_object_unref(bus);
 	gst_object_replace((GstObject **)&engine->source, NULL);
+	engine->has_arrived = false;
 	engine->has_prerolled = engine->is_buffering = false;
 	engine->is_reconnecting = engine->is_seeking = false;
 	engine->has_next_seek = engine->has_played = false;

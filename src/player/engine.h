@@ -18,9 +18,11 @@
 
 struct engine; /* opaque */
 
+/* Playing begins by CONNECTING, BUFFERING and PLAYING or PAUSED, in this order.
+ */
 enum engine_state {
 	ENGINE_STOPPED,
-	ENGINE_CONNECTING,
+	ENGINE_CONNECTING, /* nothing of the title is there */
 	ENGINE_BUFFERING, /* engine_buffered_percent() says how far */
 	ENGINE_PLAYING,
 	ENGINE_PAUSED, /* by the viewer; also while it buffers for him */
@@ -53,6 +55,8 @@ struct engine_events {
 	    enum engine_failure failure, const char *reason);
 	/* The percentage changed; state stays. */
 	void (*buffered)(void *context, unsigned percent);
+	/* The first picture is shown: while it is buffering, never before. */
+	void (*picture)(void *context);
 	/* Tags, tracks or duration became known or changed. */
 	void (*information)(void *context);
 	/*

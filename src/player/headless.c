@@ -136,6 +136,17 @@ on_state(void *context, enum engine_state state, enum engine_failure failure,
 }
 
 static void
+on_picture(void *context)
+{
+	struct headless *headless = context;
+
+	if (headless->options->json)
+		print(headless, "picture", json_object());
+	else
+		say(headless, "picture", "");
+}
+
+static void
 on_notice(void *context, const char *sentence)
 {
 	struct headless *headless = context;
@@ -254,9 +265,10 @@ listen_to_commands(struct headless *headless)
 static int
 make(struct headless *headless)
 {
-	static const struct engine_events events = {
-		.state = on_state, .notice = on_notice, .script = on_script
-	};
+	static const struct engine_events events = { .state = on_state,
+		.picture = on_picture,
+		.notice = on_notice,
+		.script = on_script };
 	const struct headless_options *options = headless->options;
 	struct engine_options engine = { .native = true,
 		.latency_ms = options->latency_ms,
