@@ -30,7 +30,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from clientslib import lossy  # noqa: E402
 from clientslib.title import Title  # noqa: E402
-from playerlib import disk, vodplay  # noqa: E402
+from playerlib import disk, hostile, vodplay  # noqa: E402
 from playerlib.vodplay import Failed, Play  # noqa: E402
 from vtlib.net import patience  # noqa: E402
 from vtlib.server import Server, Trouble, program  # noqa: E402
@@ -43,6 +43,41 @@ SECONDS_FEW = 3.0
 DIFFERS = {"seattle.wmv"}
 PROTECTED = {"drm-truncated.wmv"}
 SAMPLE = "sample.wmv"
+
+
+class Ending(hostile.Server):
+    """It sends ten seconds ahead, of its first connection the last MISSING
+    packets not, and then does as END says."""
+
+    def __init__(self, path, missing, end):
+        self.missing, self.end = missing, end
+        self.begun = None
+        super().__init__(hostile.Title(path))
+
+    def on_play(self, one, cseq, head):
+        self.reply(one, cseq, [self.session(), "Range: npt=0.000-20.046"])
+        packets, end = self.title.packets, self.end
+        if b"Range:" not in head:
+            packets = []
+        if self.missing and self.connections == 1:
+            packets = packets[:-self.missing]
+        elif self.missing:
+            end = self.bye
+        self.begun = self.begun or time.monotonic()
+        for packet in packets:
+            self.pause(self.begun + hostile.send_ms(packet) / 1000 - 10 -
+                       time.monotonic())
+            one.sendall(self.rtp(packet))
+        end(one)
+
+    def closes(self, one):
+        raise OSError
+
+    def dies(self, one):
+        self.pause(60)
+
+    def says_nothing(self, one):
+        pass
 
 
 class Run:
@@ -405,6 +440,18 @@ class Run:
             return "over " + play.statistics()["transport"]
         return None
 
+    def ends(self, missing, end):
+        """Nothing is left out because it looks like the end."""
+        server = Ending(os.path.join(self.served, SAMPLE), missing,
+                        lambda one: getattr(server, end)(one))
+        try:
+            play = Play(server.url(), hashes=self.path()).played(40)
+        finally:
+            server.close()
+        if "failed" in play.states():
+            return play.told()
+        return vodplay.difference(self.sample(), play.hashes(), True)
+
     def exits(self):
         server = self.servers[0].url()
         for words, status in (((server + "/none.wmv",), 1),
@@ -429,6 +476,10 @@ class Run:
             yield "order of states, " + url.split(":")[0], (
                 lambda url=url: self.in_order(url))
         yield "a long pause", self.long_pause
+        for missing, end in ((6, "closes"), (6, "dies"), (0, "closes"),
+                             (0, "says_nothing")):
+            yield "without the last %d packets it %s" % (missing, end), (
+                lambda missing=missing, end=end: self.ends(missing, end))
         yield "loss", self.loss
         yield "ends that are told", self.exits
         yield "UDP is refused", self.tcp_by_itself

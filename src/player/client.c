@@ -353,7 +353,8 @@ client_end(struct client *client)
 	}
 	pthread_cond_broadcast(&client->filled);
 	pthread_mutex_unlock(&client->mutex);
-	client->last_data_us = 0; /* nothing is missing from now on */
+	client->last_data_us = client->lost_us = 0; /* nothing is missing */
+	client_set_state(client, CLIENT_STREAMING);
 	tell_changed(client);
 }
 
@@ -461,6 +462,11 @@ give_up(struct client *client)
 static bool
 prepare_again(struct client *client, uint64_t begun_us)
 {
+	bool full;
+
+	/* What may be missing is not worth standing still for. */
+	if (client_has_all(client) && client_reserve_ms(client, &full) == 0)
+		client_end(client);
 	wait_while_idle(client);
 	if (!client->had_data) {
 		client_set_state(client, CLIENT_FAILED);

@@ -92,6 +92,7 @@ void client_set_state(struct client *client, enum client_state state);
 /* Numbers into the status. */
 void client_count(struct client *client, bool is_udp);
 uint32_t client_reserve_ms(struct client *client, bool *full);
-bool client_has_all(struct client *client); /* as far as times tell */
+/* As far as times tell, which is half a second. */
+bool client_has_all(struct client *client);
 
 #endif

@@ -531,11 +531,17 @@ take_input(struct link *link, uint64_t now_us)
 	return end;
 }
 
+/* That all came is certain if the server said so, or had no more when it was
+ * asked anew. */
 static enum link_end
 closed(struct link *link)
 {
-	if (link->phase >= PHASE_PLAYING && client_has_all(link->client)) {
-		client_end(link->client);
+	struct client *client = link->client;
+
+	if (link->phase >= PHASE_PLAYING && client_has_all(client) &&
+	    (link->bye_us != 0 || client->lost_us != 0)) {
+		reorder_flush(client->reorder);
+		client_end(client);
 		return lost(link, FAILURE_LOST, "");
 	}
 	return lost(
@@ -635,7 +641,8 @@ watch_silence(struct link *link, uint64_t now_us)
 	if (passed_us(link->heard_us, now_us) < SILENCE_US || link->is_probed ||
 	    dialogue_is_waiting(link->dialogue))
 		return LINK_GOES_ON;
-	if (client_has_all(client)) { /* its BYE got lost */
+	/* It is there: its BYE got lost. */
+	if (client_has_all(client) && link->heard_us > client->last_data_us) {
 		link->bye_us = now_us;
 		return LINK_GOES_ON;
 	}
