@@ -5,6 +5,7 @@
  */
 #include "player/dialogue.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,19 +152,21 @@ dialogue_parse_url(const char *text, struct dialogue_url *out)
 	return true;
 }
 
-/* CONTROL as a URL, relative to BASE (RFC 2326 C.1.1). */
-static void
+/* CONTROL as a URL, relative to BASE (RFC 2326 C.1.1).  False: too long. */
+static bool
 resolve(const char *base, const char *control, char out[DIALOGUE_URL_MAX])
 {
 	size_t length = strlen(base);
+	int bytes;
 
 	if (strstr(control, "://") != NULL)
-		snprintf(out, DIALOGUE_URL_MAX, "%s", control);
+		bytes = snprintf(out, DIALOGUE_URL_MAX, "%s", control);
 	else if (control[0] == '\0' || strcmp(control, "*") == 0)
-		snprintf(out, DIALOGUE_URL_MAX, "%s", base);
+		bytes = snprintf(out, DIALOGUE_URL_MAX, "%s", base);
 	else
-		snprintf(out, DIALOGUE_URL_MAX, "%s%s%s", base,
+		bytes = snprintf(out, DIALOGUE_URL_MAX, "%s%s%s", base,
 		    length > 0 && base[length - 1] == '/' ? "" : "/", control);
+	return bytes < DIALOGUE_URL_MAX;
 }
 
 /* ---- asking ---- */
@@ -229,8 +232,9 @@ ask_setup(struct dialogue *dialogue)
 	const struct dialogue_setup *setup = &dialogue->setup;
 	char url[DIALOGUE_URL_MAX];
 	struct bytes_writer out;
+	bool fits = resolve(dialogue->base, stream->control, url);
 
-	resolve(dialogue->base, stream->control, url);
+	assert(fits); /* take_addresses() */
 	out = begin_request(dialogue, RTSP_SETUP, url);
 	if (setup->udp)
 		rtsp_format_header(&out, "Transport",
@@ -420,14 +424,30 @@ redirected(struct dialogue *dialogue, const struct rtsp_message *reply)
 	return DIALOGUE_REDIRECTED;
 }
 
+/* What everything is relative to, and whether all that is asked for later is
+ * short enough to be asked for. */
+static bool
+take_addresses(struct dialogue *dialogue, const struct rtsp_message *reply)
+{
+	const struct sdp_description *sdp = &dialogue->sdp;
+	struct rtsp_text base = reply->header[RTSP_CONTENT_BASE];
+	char url[DIALOGUE_URL_MAX];
+
+	if (base.at == NULL)
+		memcpy(dialogue->base, dialogue->url.request,
+		    sizeof(dialogue->base));
+	else if (!copy_text(base, dialogue->base, sizeof(dialogue->base)))
+		return false;
+	for (unsigned i = 0; i < sdp->stream_count; i++)
+		if (!resolve(dialogue->base, sdp->streams[i].control, url))
+			return false;
+	return resolve(dialogue->base, sdp->control, dialogue->aggregate);
+}
+
 static enum dialogue_event
 take_description(struct dialogue *dialogue, const struct rtsp_message *reply,
     const uint8_t *body)
 {
-	if (!copy_text(reply->header[RTSP_CONTENT_BASE], dialogue->base,
-		sizeof(dialogue->base)))
-		snprintf(dialogue->base, sizeof(dialogue->base), "%s",
-		    dialogue->url.request);
 	if (!sdp_parse((const char *)body, (size_t)reply->content_length,
 		dialogue->asf_header, sizeof(dialogue->asf_header),
 		&dialogue->sdp)) {
@@ -442,7 +462,10 @@ take_description(struct dialogue *dialogue, const struct rtsp_message *reply,
 		    "can be played here.");
 		return DIALOGUE_FAILED;
 	}
-	resolve(dialogue->base, dialogue->sdp.control, dialogue->aggregate);
+	if (!take_addresses(dialogue, reply))
+		return fail(dialogue,
+		    "An address in the server's description of this title is "
+		    "too long.");
 	return DIALOGUE_DESCRIBED;
 }
 

@@ -23,6 +23,7 @@
 /* What has to be kept of what came, at most; or a whole frame. */
 #define DIALOGUE_INPUT_MAX (RTSP_HEAD_MAX + DIALOGUE_BODY_MAX)
 #define DIALOGUE_HEADER_MAX (256 * 1024)
+/* An address, with NUL.  A title is refused that has longer ones. */
 #define DIALOGUE_URL_MAX 1200
 
 /* rtsp://, rtspu:// (UDP only), rtspt:// (TCP only). */

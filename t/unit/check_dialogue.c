@@ -199,6 +199,53 @@ START_TEST(a_stream_may_have_an_address_of_its_own)
 }
 END_TEST
 
+/* With a base and a stream's address relative to it of so many bytes. */
+static enum dialogue_event
+describe_long(int base_bytes, int control_bytes)
+{
+	static char xs[2000];
+	char headers[2000], body[4000];
+
+	memset(xs, 'x', sizeof(xs) - 1);
+	snprintf(headers, sizeof(headers), "Content-Base: rtsp://h/%.*s/\r\n",
+	    base_bytes - 10, xs);
+	snprintf(body, sizeof(body),
+	    "%sm=video 0 RTP/AVP 96\r\na=rtpmap:96 x-asf-pf/1000\r\n"
+	    "a=control:%.*s\r\na=stream:3\r\n",
+	    sdp, control_bytes, xs);
+	sent();
+	return answer("200 OK", headers, body);
+}
+
+START_TEST(an_address_may_be_as_long_as_there_is_room)
+{
+	ck_assert_int_eq(
+	    describe_long(700, DIALOGUE_URL_MAX - 1 - 700), DIALOGUE_DESCRIBED);
+}
+END_TEST
+
+static void
+check_too_long(int base_bytes, int control_bytes)
+{
+	ck_assert_int_eq(
+	    describe_long(base_bytes, control_bytes), DIALOGUE_FAILED);
+	ck_assert_int_eq(dialogue_failure(dialogue)->kind, FAILURE_BAD_SERVER);
+	ck_assert_ptr_nonnull(
+	    strstr(dialogue_failure(dialogue)->sentence, "too long."));
+}
+
+START_TEST(an_address_that_is_too_long_together_is_the_end)
+{
+	check_too_long(700, DIALOGUE_URL_MAX - 700);
+}
+END_TEST
+
+START_TEST(a_base_that_is_too_long_is_the_end)
+{
+	check_too_long(DIALOGUE_URL_MAX, 1);
+}
+END_TEST
+
 START_TEST(a_seek_pauses_first)
 {
 	set_up_tcp();
@@ -385,6 +432,9 @@ main(void)
 	tcase_add_test(talk, addresses_are_taken_apart);
 	tcase_add_test(talk, a_title_is_described_set_up_and_played);
 	tcase_add_test(talk, a_stream_may_have_an_address_of_its_own);
+	tcase_add_test(talk, an_address_may_be_as_long_as_there_is_room);
+	tcase_add_test(talk, an_address_that_is_too_long_together_is_the_end);
+	tcase_add_test(talk, a_base_that_is_too_long_is_the_end);
 	tcase_add_test(talk, a_seek_pauses_first);
 	tcase_add_test(talk, a_speed_that_is_refused_is_given_up);
 	tcase_add_test(talk, udp_that_is_refused_becomes_tcp);
