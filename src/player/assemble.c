@@ -139,7 +139,7 @@ check(struct assemble *assemble)
 
 	if (asf_packet_parse(assemble->packet, assemble->size, parsed) !=
 		ASF_OK ||
-	    parsed->dropped)
+	    parsed->dropped || parsed->send_ms > assemble->prologue->latest_ms)
 		return false;
 	for (unsigned i = 0; i < parsed->payload_count; i++) {
 		const struct asf_payload *payload = &parsed->payloads[i];

@@ -28,7 +28,7 @@ struct prologue {
 	struct asf_set streams; /* those that are in it */
 	/* The largest media object of a stream; 0: no such stream. */
 	uint32_t object_most[ASF_STREAMS];
-	uint32_t latest_ms; /* no presentation time can be behind it */
+	uint32_t latest_ms; /* nothing can be sent or shown behind it */
 	char languages[ASF_STREAMS][16]; /* "en"; "" if not told */
 	struct script script;
 	size_t size;

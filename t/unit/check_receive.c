@@ -344,6 +344,21 @@ START_TEST(a_picture_of_next_week_is_damage)
 }
 END_TEST
 
+/* How much there is, and where to go on, is told by send times. */
+START_TEST(a_packet_sent_next_week_is_damage)
+{
+	static uint8_t bad[65536];
+	static struct asf_packet before;
+
+	memcpy(bad, packet(4), packet_bytes);
+	ck_assert_int_eq(asf_packet_parse(bad, packet_bytes, &before), ASF_OK);
+	memset(bad + before.after_lengths_at, 0x70, 4);
+	put(true, packet_bytes + 4, bad, packet_bytes, true, false);
+	ck_assert_uint_eq(got_count, 0);
+	ck_assert_uint_eq(damaged(), 1);
+}
+END_TEST
+
 START_TEST(no_byte_of_a_packet_brings_out_one_that_is_unsound)
 {
 	static uint8_t bad[65536];
@@ -605,6 +620,7 @@ main(void)
 	    receive, a_packet_whose_padding_was_cut_is_filled_up_again);
 	tcase_add_test(receive, a_damaged_packet_is_counted_and_dropped);
 	tcase_add_test(receive, a_picture_of_next_week_is_damage);
+	tcase_add_test(receive, a_packet_sent_next_week_is_damage);
 	tcase_add_test(
 	    receive, no_byte_of_a_packet_brings_out_one_that_is_unsound);
 	tcase_add_test(receive, behind_a_seek_a_key_frame_is_first);
