@@ -36,6 +36,9 @@
 /* The server is asked to pause above, and to go on below. */
 #define RESERVE_MOST_MS 15000
 #define RESERVE_LEAST_MS 8000
+/* But not before it has sent for so long: the rest of what is sent all at once
+ * is there by then, and its end. */
+#define PLAY_LEAST_US US_PER_SECOND
 /* It is asked to send faster until there is so much, beyond what it takes to
  * begin. */
 #define RESERVE_FAST_MS 3000
@@ -674,7 +677,7 @@ watch_answer(struct link *link, uint64_t now_us)
 
 /* The viewer's seeks, and how much there is in the queue. */
 static void
-steer(struct link *link)
+steer(struct link *link, uint64_t now_us)
 {
 	struct client *client = link->client;
 	uint32_t reserve_ms, enough_ms;
@@ -685,14 +688,15 @@ steer(struct link *link)
 		return;
 	if (client_wants_seek(client)) {
 		client_take_seek(client);
-		link->begun_us = client_now_us(); /* it begins once more */
+		link->begun_us = now_us; /* it begins once more */
 		start(link);
 		return;
 	}
 	reserve_ms = client_reserve_ms(client, &full);
 	enough_ms = client->queue.target_ms + RESERVE_FAST_MS;
 	if (link->phase == PHASE_PLAYING &&
-	    (reserve_ms > RESERVE_MOST_MS || full)) {
+	    (full || (reserve_ms > RESERVE_MOST_MS &&
+			 now_us > link->playing_us + PLAY_LEAST_US))) {
 		link->phase = PHASE_PAUSING;
 		dialogue_pause(link->dialogue);
 	} else if (link->phase == PHASE_PLAYING && link->is_fast &&
@@ -760,7 +764,7 @@ keep(struct link *link, uint64_t now_us)
 	if (now_us >= link->report_us)
 		report(link, now_us);
 	keep_alive(link, now_us);
-	steer(link);
+	steer(link, now_us);
 	return LINK_GOES_ON;
 }
 
