@@ -21,7 +21,7 @@
 #define DEFAULT_GIVE_UP_MS 30000
 #define LOOK_MS 100
 #define UNDECODABLE "What the server sends cannot be decoded."
-#define STUCK_US (7 * US_PER_SECOND)
+#define STUCK_US (5 * US_PER_SECOND)
 
 /* Bits of playbin's flags (GstPlayFlags is not in its headers). */
 enum play_flag {
@@ -70,7 +70,8 @@ struct engine {
 	uint64_t last_us; /* where it ended */
 	struct {
 		uint64_t at_us, since_us, bytes;
-	} progress; /* when the position was last another */
+		unsigned percent; /* the most since it buffers */
+	} progress; /* when the position or percent were last more */
 	struct failure breaking; /* it ends behind what is buffered */
 	double volume;
 	bool is_muted;
@@ -365,6 +366,7 @@ on_buffering(struct engine *engine, GstMessage *message)
 	if (engine->is_buffering == (percent < 100))
 		return;
 	engine->is_buffering = percent < 100;
+	engine->progress.percent = 0;
 	pursue(engine);
 }
 
@@ -399,6 +401,7 @@ on_prerolled(struct engine *engine)
 	engine->has_prerolled = true;
 	engine->is_seeking = false;
 	engine->start_us = 0;
+	engine->progress.at_us = 0; /* it may be before where it was to go */
 	if (engine->has_next_seek) {
 		engine->has_next_seek = false;
 		seek_now(engine, engine->next_seek_us);
@@ -580,26 +583,31 @@ static void
 watch_progress(struct engine *engine, uint64_t position_us)
 {
 	struct client_status status;
-	bool waits;
+	bool plays = engine->state == ENGINE_PLAYING;
+	bool waits = engine->has_prerolled && !plays && !engine->is_buffering;
 
 	if (is_over(engine) || engine->source == NULL ||
 	    !source_status(engine->source, &status))
 		return;
-	waits = engine->has_prerolled && engine->state != ENGINE_PLAYING;
-	if (waits || engine->is_seeking ||
-	    position_us > engine->progress.at_us) {
+	if (waits || engine->is_seeking || engine->is_reconnecting ||
+	    position_us > engine->progress.at_us ||
+	    engine->percent > engine->progress.percent) {
 		engine->progress.at_us = position_us;
 		engine->progress.since_us = now_us();
 		engine->progress.bytes = status.bytes;
+		engine->progress.percent = engine->percent;
 		return;
 	}
 	if (now_us() - engine->progress.since_us < STUCK_US)
 		return;
-	/* Before it begins everything may still be on its way. */
-	if (!engine->has_prerolled && status.buffered_us > 0)
+	/* When nothing comes, our source knows why; when there is enough, it
+	 * may be on its way through the decoders still. */
+	if (status.bytes == engine->progress.bytes ||
+	    (!engine->has_prerolled && !engine->is_buffering &&
+		status.buffered_us > 0))
 		return;
 	if ((status.bytes - engine->progress.bytes) * 8 * US_PER_SECOND >=
-	    wanted_bps(engine) * STUCK_US * (engine->has_prerolled ? 8 : 1) / 2)
+	    wanted_bps(engine) * STUCK_US * (plays ? 8 : 1) / 2)
 		fail(engine, ENGINE_CANNOT_PLAY, UNDECODABLE);
 }
 
@@ -891,6 +899,7 @@ begin(struct engine *engine, uint64_t position_us)
 	engine->start_us = position_us;
 	engine->script_ms = (uint32_t)(position_us / US_PER_MS);
 	engine->progress.at_us = engine->progress.bytes = 0;
+	engine->progress.percent = 0;
 	engine->progress.since_us = now_us();
 	enter(engine, ENGINE_CONNECTING, ENGINE_NO_FAILURE, "");
 	if (!gst_uri_is_valid(uri)) {
