@@ -11,8 +11,11 @@ Exit status: 0 passed, 1 failed, 77 vodplay is not built.
 
 import argparse
 import concurrent.futures
+import functools
 import os
 import random
+import re
+import socket
 import struct
 import sys
 import threading
@@ -25,10 +28,10 @@ from playerlib.hostile import SESSION, SSRC, Server, Title, frame  # noqa: E402
 from playerlib.vodplay import Failed, Play  # noqa: E402
 from vtlib.server import program  # noqa: E402
 
-AT_ONCE = 8
+AT_ONCE = 12
 BOUND = 10
 # What is lost is tried again for so long, behind what a case takes till then.
-GIVE_UP = "4"
+GIVE_UP = "2"
 
 PLAYS, FAILS, EITHER = "plays", "fails", "either"
 cases = []
@@ -519,9 +522,55 @@ class Beside(Spoiled):
 
 
 @case(FAILS)
+class silence_in_mid_play(Beside):
+    """What it is asked it answers."""
+
+
+@case(FAILS, scheme="rtspu")
+class silence_over_udp_in_mid_play(Beside):
+    def on_setup(self, one, cseq, head):
+        self.client_port = int(
+            re.search(rb"client_port=(\d+)", head).group(1))
+        super().on_setup(one, cseq, head)
+
+    def send(self, one, packet):
+        self.pause(0.001)
+        self.udp.sendto(self.datagram(packet),
+                        ("127.0.0.1", self.client_port))
+
+    def run(self, one):
+        pass
+
+    @functools.cached_property
+    def udp(self):
+        return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+
+@case(FAILS)
+class damage_from_then_on(Beside):
+    def beside(self, one, number):
+        one.sendall(self.rtp(b"\xff" * len(self.title.packets[0])))
+
+
+@case(FAILS)
 class the_beginning_again_and_again(Beside):
     def beside(self, one, number):
         one.sendall(self.rtp(self.title.packets[number % 60]))
+
+
+@case(FAILS)
+class one_fragment_again_and_again(Beside):
+    def beside(self, one, number):
+        packet = self.title.packets[60]
+        one.sendall(self.rtp(packet, marker=False, payload=struct.pack(
+            "!I", 0) + packet[:500]))
+
+
+@case(FAILS)
+class a_frame_at_a_byte_a_second(Beside):
+    def beside(self, one, number):
+        one.sendall(self.rtp(self.title.packets[60])[number - 60:][:1])
+        self.pause(1)
 
 
 @case(PLAYS)

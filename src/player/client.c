@@ -297,6 +297,7 @@ on_packet(void *context, const uint8_t *packet, const struct asf_packet *parsed)
 	uint64_t value = hash(packet, client->prologue.header.packet_bytes);
 
 	client->had_data = true;
+	client->last_packet_us = client_now_us();
 	if (client->is_skipping) {
 		if (is_known(client, parsed->send_ms, value))
 			return;

@@ -51,6 +51,7 @@ struct client {
 	struct landing *landing;
 	uint64_t opened_us, lost_us; /* 0: not lost */
 	uint64_t last_data_us;
+	uint64_t last_packet_us; /* a whole one, known or not */
 	bool had_data; /* a whole packet, ever */
 	/* Where to begin anew: behind the packets of RESUME_MS that came. */
 	bool has_resume, is_skipping;

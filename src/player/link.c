@@ -21,15 +21,17 @@
 #define CONNECT_AGAIN_US (US_PER_SECOND / 2)
 #define BEGIN_US (6 * US_PER_SECOND)
 #define BEGIN_AGAIN_US (2 * US_PER_SECOND)
-#define ALL_BEGIN_US (9 * US_PER_SECOND)
+#define ALL_BEGIN_US (8 * US_PER_SECOND)
 /* Without a packet for so long the server is asked whether it is there; while
  * it sends nothing anyway there is more time for an answer. */
 #define SILENCE_US (US_PER_SECOND / 2)
 #define ANSWER_US (US_PER_SECOND / 2)
 #define ANSWER_PAUSED_US (3 * US_PER_SECOND)
-/* UDP that brings nothing at all, or nothing any more though asked. */
+/* UDP that brings nothing at all. */
 #define UDP_SILENCE_US (5 * US_PER_SECOND / 2)
-#define SILENCE_MOST_US (10 * US_PER_SECOND)
+/* A server that brings no packet of the title any more, whatever it answers and
+ * sends, has lost it; another connection may lead to one that has not. */
+#define BARREN_US (4 * US_PER_SECOND)
 #define REPORT_US (5 * US_PER_SECOND)
 #define COUNT_US (US_PER_SECOND / 5)
 #define TURN_US (US_PER_SECOND / 10)
@@ -89,6 +91,17 @@ static uint64_t
 passed_us(uint64_t since_us, uint64_t now_us)
 {
 	return now_us > since_us ? now_us - since_us : 0;
+}
+
+/* When to give up, whatever is under way: it did not begin, or go on. */
+static uint64_t
+give_up_us(const struct client *client)
+{
+	if (!client->had_data)
+		return client->opened_us + ALL_BEGIN_US;
+	if (client->lost_us != 0)
+		return client->lost_us + client->options.give_up_ms * US_PER_MS;
+	return UINT64_MAX;
 }
 
 /* ---- connecting ---- */
@@ -176,14 +189,15 @@ wait_for_connection(struct link *link, uint64_t until_us, int *error)
 static bool
 connect_to(struct link *link, const union sock_address *address)
 {
-	uint64_t patience_us = link->again ? CONNECT_AGAIN_US : CONNECT_US;
+	uint64_t until_us =
+	    client_now_us() + (link->again ? CONNECT_AGAIN_US : CONNECT_US);
 	int error = 0;
 
+	until_us = MIN_OF(until_us, give_up_us(link->client));
 	link->fd = sock_connect(address);
 	if (link->fd < 0)
 		error = -link->fd;
-	else if (wait_for_connection(
-		     link, client_now_us() + patience_us, &error)) {
+	else if (wait_for_connection(link, until_us, &error)) {
 		link->peer = *address;
 		return true;
 	}
@@ -612,10 +626,11 @@ watch_beginning(struct link *link, uint64_t now_us)
 	struct client *client = link->client;
 	uint64_t since_us = passed_us(link->begun_us, now_us);
 
-	if (!client->had_data &&
-	    passed_us(client->opened_us, now_us) > ALL_BEGIN_US)
-		return lost(link, FAILURE_NO_CONNECTION,
-		    "The server does not send anything.");
+	if (now_us > give_up_us(client))
+		return client->had_data
+			   ? LINK_LOST /* why was told then */
+			   : lost(link, FAILURE_NO_CONNECTION,
+				 "The server does not send anything.");
 	if (link->phase < PHASE_PLAYING)
 		return since_us > (client->had_data ? BEGIN_AGAIN_US : BEGIN_US)
 			   ? lost(link, FAILURE_NO_CONNECTION,
@@ -632,13 +647,13 @@ watch_silence(struct link *link, uint64_t now_us)
 	struct client *client = link->client;
 	bool has_begun = reorder_has_begun(client->reorder);
 	uint64_t since_us =
-	    passed_us(MAX_OF(link->playing_us, client->last_data_us), now_us);
+	    passed_us(MAX_OF(link->playing_us, client->last_packet_us), now_us);
 
 	if (link->phase != PHASE_PLAYING)
 		return LINK_GOES_ON;
 	if (is_udp && !has_begun && since_us > UDP_SILENCE_US && client->tcp)
 		return LINK_TO_TCP;
-	if (is_udp && since_us > SILENCE_MOST_US)
+	if (client->had_data && since_us > BARREN_US)
 		return lost(link, FAILURE_NO_CONNECTION,
 		    "Nothing comes from the server any more.");
 	if (passed_us(link->heard_us, now_us) < SILENCE_US || link->is_probed ||
