@@ -11,7 +11,7 @@
 #include "base/base.h"
 #include "player/playlist_read.h"
 
-#define GIVE_UP_MS 10000
+#define GIVE_UP_MS 8000
 #define ENOUGH "enough" /* message: no more is read than is looked at */
 
 struct playlist_load {
