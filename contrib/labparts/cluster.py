@@ -358,6 +358,18 @@ class Director(Machine):
             program, "-f", "-c", conf, "-s", "tcp:%s:%d" % (VIP, RTSP_PORT),
             "-i", self.settings.interval))
 
+    def die(self):
+        """As a machine does whose power fails: it also forgets."""
+        self.unplug()
+        for one in (self.keepalived, self.balancer):
+            one.kill()
+        run("ip", "addr", "del", VIP + "/32", "dev", "eth0", check=False,
+            place=self.name)
+        for words in (("-D", "-t", "%s:%d" % (VIP, RTSP_PORT)),
+                      ("--stop-daemon", "master"),
+                      ("--stop-daemon", "backup")):
+            run("ipvsadm", *words, check=False, place=self.name)
+
     # These two are asked over and over: no command for it.
 
     def has_vip(self):

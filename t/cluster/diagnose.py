@@ -1,23 +1,19 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
 diagnose - vodbalance --diagnose: all is right with a cluster as the set-up
 scripts make it; then one thing after the other is broken, and it names that one
 and nothing else; what it cannot see for it, or for want of rights, it says.
+Part of setup.py.
 """
 
 import contextlib
 import json
-import os
 import socket
 import subprocess
-import sys
 import threading
 
-sys.path.insert(0, os.environ["srcdir"] + "/contrib/labparts")
-
-import cluster  # noqa: E402
-from cluster import (  # noqa: E402
+import cluster
+from cluster import (
     BUILD, DIRECTORS, FOLDER, LOAD_PORT, NODES, RTP_PORTS, RTSP_PORT, VIP,
     check, run, say, shown)
 
@@ -258,19 +254,14 @@ def rights():
     shown(diagnose("n2")[0] == 2, "a name is no address")
 
 
-def main():
-    with cluster.Cluster(keepalived=False, balance=False) as lab:
-        with open(CONF, "w") as out:
-            out.write(TITLE)
-        found = names("as it was set up", None)
-        check(len(found) == OF_ALL, "%d findings" % len(found))
-        rights()
-        nodes(lab)
-        daemons(lab)
-        marks()
-        names("all is healed", None)
-        director(lab)
-
-
-if __name__ == "__main__":
-    sys.exit(cluster.test(main))
+def show(lab):
+    with open(CONF, "w") as out:
+        out.write(TITLE)
+    found = names("as it was set up", None)
+    check(len(found) == OF_ALL, "%d findings" % len(found))
+    rights()
+    nodes(lab)
+    daemons(lab)
+    marks()
+    names("all is healed", None)
+    director(lab)

@@ -4,7 +4,8 @@
 setup - setup-director and setup-realserver, on machines that nobody has
 touched: a dry run changes nothing, a second run finds nothing to do, what is
 made serves viewers, another set of nodes takes the place of the first, --undo
-leaves nothing.
+leaves nothing.  Then what vodbalance finds when the set-up is not right
+(diagnose.py).
 """
 
 import os
@@ -13,6 +14,7 @@ import sys
 sys.path.insert(0, os.environ["srcdir"] + "/contrib/labparts")
 
 import cluster  # noqa: E402
+import diagnose  # noqa: E402
 import viewers  # noqa: E402
 from cluster import NODES, RTP_PORTS, VIP, run, shown  # noqa: E402
 
@@ -74,40 +76,47 @@ def sample():
               "etc/keepalived.conf is what setup-director writes")
 
 
+def set_up(lab):
+    node, director = lab.nodes["n1"], lab.directors["d2"]
+    # of the cluster that is up, d2 and n1 are not needed
+    node.server.kill()
+    run(SCRIPTS + "setup-realserver", "--undo", "--conf", node.conf, VIP,
+        place="n1")
+    steps("n1", "setup-realserver", state("n1", node.conf),
+          ["--conf", node.conf, VIP, "%d-%d" % RTP_PORTS["n1"]],
+          ["--conf", node.conf, "--undo", VIP], node.conf)
+    node.start_server()
+    cluster.within(15, "n1 is ready", node.ready)
+
+    every = ["%s=%d-%d" % (NODES[name], *RTP_PORTS[name])
+             for name in NODES]
+    run(SCRIPTS + "setup-director", "--undo", VIP, place="d1")
+    before = state(director.name)
+    steps(director.name, "setup-director", before,
+          ["--scheduler", "rr", VIP, *every], ["--undo", VIP])
+    sample()
+    crowd = viewers.Crowd()
+    shown(spread(crowd, lab, 6) == [2, 2, 2],
+          "6 viewers play through d2, 2 of each node")
+    run(SCRIPTS + "setup-director", "--scheduler", "wlc", VIP, *every[1:],
+        place="d2")
+    rules = run("ipvsadm", "-Sn", place="d2")
+    shown(NODES["n1"] not in rules and " -s wlc" in rules and
+          len(rules.splitlines()) == 3 + 4,
+          "with a node less and another scheduler: that node is out")
+    shown(spread(crowd, lab, 4) == [0, 2, 2],
+          "4 viewers play through d2, 2 of each node that is left")
+    run(SCRIPTS + "setup-director", "--undo", VIP, place="d2")
+    shown(state("d2") == before, "--undo leaves nothing")
+    crowd.close()
+
+
 def main():
     with cluster.Cluster(keepalived=False, balance=False) as lab:
-        node, director = lab.nodes["n1"], lab.directors["d2"]
-        # of the cluster that is up, d2 and n1 are not needed
-        node.server.kill()
-        run(SCRIPTS + "setup-realserver", "--undo", "--conf", node.conf, VIP,
-            place="n1")
-        steps("n1", "setup-realserver", state("n1", node.conf),
-              ["--conf", node.conf, VIP, "%d-%d" % RTP_PORTS["n1"]],
-              ["--conf", node.conf, "--undo", VIP], node.conf)
-        node.start_server()
-        cluster.within(15, "n1 is ready", node.ready)
-
-        every = ["%s=%d-%d" % (NODES[name], *RTP_PORTS[name])
-                 for name in NODES]
-        run(SCRIPTS + "setup-director", "--undo", VIP, place="d1")
-        before = state(director.name)
-        steps(director.name, "setup-director", before,
-              ["--scheduler", "rr", VIP, *every], ["--undo", VIP])
-        sample()
-        crowd = viewers.Crowd()
-        shown(spread(crowd, lab, 6) == [2, 2, 2],
-              "6 viewers play through d2, 2 of each node")
-        run(SCRIPTS + "setup-director", "--scheduler", "wlc", VIP, *every[1:],
-            place="d2")
-        rules = run("ipvsadm", "-Sn", place="d2")
-        shown(NODES["n1"] not in rules and " -s wlc" in rules and
-              len(rules.splitlines()) == 3 + 4,
-              "with a node less and another scheduler: that node is out")
-        shown(spread(crowd, lab, 4) == [0, 2, 2],
-              "4 viewers play through d2, 2 of each node that is left")
-        run(SCRIPTS + "setup-director", "--undo", VIP, place="d2")
-        shown(state("d2") == before, "--undo leaves nothing")
-        crowd.close()
+        set_up(lab)
+        lab.directors["d1"].set_up()
+        run("ip", "neigh", "flush", "to", VIP, place="clients")
+        diagnose.show(lab)
 
 
 if __name__ == "__main__":
