@@ -178,6 +178,41 @@ nodes_choose(struct diagnosis *diagnosis, struct look *look)
 	diagnosis->nodes_used += look->count;
 }
 
+static void
+viewer_note(struct look *look, const struct viewers_connection *connection)
+{
+	if (!sock_address_same_host(&connection->to, &look->vip) ||
+	    sock_address_port(&connection->to) != sock_address_port(&look->vip))
+		return;
+	for (size_t i = 0; i < look->count; i++) {
+		struct judge_node *node = &look->nodes[i];
+
+		if (!sock_address_same_host(
+			&connection->node, &node->server->address))
+			continue;
+		if (connection->waiting)
+			node->viewers.waiting++;
+		else
+			node->viewers.answered++;
+	}
+}
+
+static void
+viewers_look(struct look *look)
+{
+	struct viewers_connection connection;
+	char line[512];
+	FILE *file = fopen(VIEWERS_FILE, "re");
+
+	if (file == NULL)
+		return;
+	while (fgets(line, sizeof(line), file) != NULL) {
+		if (viewers_parse(line, &connection))
+			viewer_note(look, &connection);
+	}
+	fclose(file);
+}
+
 static const char *
 unseen_text(int error)
 {
@@ -221,6 +256,7 @@ service_look(struct diagnosis *diagnosis, const char *name)
 	nodes_choose(diagnosis, look);
 	if (look->count == 0 || seen->vip == NULL)
 		return;
+	viewers_look(look);
 	first = &look->nodes[0].server->address;
 	seen->unseen = segment_is_own(first, interface)
 			   ? "a node that is another machine"

@@ -16,6 +16,7 @@
 #include "balancer/ask.h"
 #include "balancer/diagnose_finding.h"
 #include "balancer/diagnose_marks.h"
+#include "balancer/diagnose_viewers.h"
 #include "balancer/diagnose_visit.h"
 #include "balancer/rules.h"
 
@@ -27,6 +28,8 @@
 #define JUDGE_CAPACITY_PART 0.1
 /* An agent's numbers are from a server that gave a sign of life since. */
 #define JUDGE_HEARTBEAT_MS 5000u
+/* So many viewers without an answer are no chance, if nobody has one. */
+#define JUDGE_WAITING 3u
 
 struct judge_director {
 	bool timeouts_known;
@@ -56,6 +59,7 @@ struct judge_node {
 	struct ether_addr machine;
 	bool answers_vip; /* and that for VIP was, too */
 	struct visit own, vip; /* of its address, of VIP */
+	struct viewers viewers; /* whom the director gave it */
 	uint64_t weight; /* configured; 0: none */
 	uint64_t fair_bps; /* capacity by that weight; 0: not known */
 };

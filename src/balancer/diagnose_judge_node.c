@@ -429,6 +429,33 @@ media_check(const struct node_view *view)
 		    visit->media_from_port);
 }
 
+/*
+ * A visitor on the segment is answered and they are not: the node drops what
+ * comes from them, or its answers go astray.
+ */
+static void
+viewers_check(const struct node_view *view)
+{
+	const struct viewers *viewers = &view->node->viewers;
+	const struct visit *visit = &view->node->vip;
+
+	if (viewers->answered > 0 || viewers->waiting < JUDGE_WAITING)
+		finding_ok(view->findings,
+		    "%zu connections of viewers were answered, %zu wait",
+		    viewers->answered, viewers->waiting);
+	else if (!visit->connected || visit->trouble != NULL)
+		finding_unseen(view->findings,
+		    "a server that answers at the virtual address",
+		    "%zu viewers wait", viewers->waiting);
+	else
+		finding_wrong(view->findings,
+		    "on the node: its route to the viewers; where that leaves "
+		    "by another interface, sysctl -w "
+		    "net.ipv4.conf.all.rp_filter=2",
+		    "it answers here, but none of %zu viewers",
+		    viewers->waiting);
+}
+
 /* --- all of a node ---------------------------------------------------------
  */
 typedef void node_check(const struct node_view *view);
@@ -450,6 +477,7 @@ static const struct check {
 	{ "announce",   announce_check,   true,  true },
 	{ "mark",       mark_check,       false, true },
 	{ "media",      media_check,      true,  true },
+	{ "viewers",    viewers_check,    true,  true },
 };
 /* clang-format on */
 

@@ -15,7 +15,7 @@ import threading
 import cluster
 from cluster import (
     BUILD, DIRECTORS, FOLDER, LOAD_PORT, NODES, RTP_PORTS, RTSP_PORT, VIP,
-    check, run, say, shown)
+    check, ip_batch, run, say, shown)
 
 SERVICE = "tcp:%s:%d" % (VIP, RTSP_PORT)
 WHERE = {name: "%s:%d" % (address, RTSP_PORT)
@@ -24,7 +24,7 @@ CONF = FOLDER + "/diagnose.conf"
 TITLE = 'diagnose_title = "sample.wmv";\n'
 # of one node; a director has more
 OF_NODE = ["forwarding", "segment", "agent", "capacity", "server", "vip",
-           "arp", "announce", "mark", "media"]
+           "arp", "announce", "mark", "media", "viewers"]
 OF_ALL = len(OF_NODE) * len(NODES) + 5 + 2
 
 
@@ -119,7 +119,40 @@ def says(node, text):
 # --- what is broken -----------------------------------------------------------
 
 ARP = "sysctl -q -w net.ipv4.conf.all.arp_%s=%d"
+RP_FILTER = "sysctl -q -w net.ipv4.conf.all.rp_filter=%d"
+VIEWERS = 9
 UDP_RULE = "iptables-legacy -t mangle -%s VODD-" + VIP + " %s"
+
+
+def viewers_of_another_interface():
+    """n2 answers viewers by a second link, and may be strict about it."""
+    ip_batch(["link add eth1 netns n2 type veth peer name q-n2",
+              "link set q-n2 master br0 up"], cluster.SEGMENT)
+    ip_batch(["addr add 10.64.0.22/32 dev eth1", "link set eth1 up",
+              "route add 10.64.1.0/24 dev eth1"], "n2")
+    run(*(RP_FILTER % 1).split(), place="n2")
+    with contextlib.ExitStack() as links, cluster.inside("clients"):
+        every = [links.enter_context(socket.socket())
+                 for _ in range(VIEWERS)]
+        for at, link in enumerate(every):
+            link.setblocking(False)
+            link.bind((cluster.CLIENTS[at], 0))
+            link.connect_ex((VIP, RTSP_PORT))
+        names("n2 is strict about where viewers are", (WHERE["n2"], "viewers"),
+              text="none of")
+        run(*(RP_FILTER % 2).split(), place="n2")
+        cluster.within(10, "all are connected", lambda: all(
+            connected(link) for link in every))
+        names("n2 is not so strict", None)
+    run(*(RP_FILTER % 0).split(), place="n2")
+    run("ip", "link", "del", "eth1", place="n2")
+
+
+def connected(link):
+    try:
+        return link.getpeername()
+    except OSError:
+        return None
 
 
 def nodes(lab):
@@ -143,7 +176,8 @@ def nodes(lab):
     with broken("segment", "ip link set p-n2 down", "ip link set p-n2 up"):
         names("n2 is unplugged", (WHERE["n2"], "segment"),
               of("n2", "agent", "capacity", "server", "vip", "arp",
-                 "announce", "media"))
+                 "announce", "media", "viewers"))
+    viewers_of_another_interface()
 
 
 def daemons(lab):

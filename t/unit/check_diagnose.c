@@ -457,6 +457,51 @@ START_TEST(media_from_elsewhere_is_named)
 }
 END_TEST
 
+START_TEST(viewers_whom_it_never_answers_are_named)
+{
+	lab.node.viewers.waiting = JUDGE_WAITING - 1;
+	ck_assert_uint_eq(judged(), 0);
+	lab.node.viewers.waiting = JUDGE_WAITING;
+	names(WRONG NODE "viewers: it answers here, but none of 3 viewers");
+	lab.node.viewers.answered = 1;
+	ck_assert_uint_eq(judged(), 0);
+	lab.node.viewers.answered = 0;
+	lab.node.vip = (struct visit){ .trouble = "no answer" };
+	names(WRONG NODE "vip: ");
+	ck_assert(unseen(UNSEEN NODE "viewers: 3 viewers wait"));
+}
+END_TEST
+
+START_TEST(connections_are_read_as_the_kernel_tells_them)
+{
+	struct viewers_connection one;
+	char node[SOCK_TEXT_MAX], to[SOCK_TEXT_MAX];
+
+	ck_assert(viewers_parse(
+	    "TCP 0A400109 C350 0A40000A 022A 0A40000C 022A SYN_RECV "
+	    "        58\n",
+	    &one));
+	ck_assert_str_eq(
+	    sock_address_text(&one.to, true, to), "10.64.0.10:554");
+	ck_assert_str_eq(
+	    sock_address_text(&one.node, true, node), "10.64.0.12:554");
+	ck_assert(one.waiting);
+	ck_assert(viewers_parse(
+	    "TCP 0A400109 C350 0A40000A 022A 0A40000C 022A ESTABLISHED "
+	    "    899\n",
+	    &one));
+	ck_assert(!one.waiting);
+	ck_assert(!viewers_parse("Pro FromIP   FPrt ToIP     TPrt DestIP   "
+				 "DPrt State       Expires PEName PEData\n",
+	    &one));
+	ck_assert(
+	    !viewers_parse("UDP 0A400109 C350 0A40000A 9D09 0A40000C 9D09 UDP "
+			   "           295\n",
+		&one));
+	ck_assert(!viewers_parse("TCP 0A400109 C350 0A40000A 022A", &one));
+}
+END_TEST
+
 START_TEST(timeouts_are_held_against_sessions)
 {
 	lab.director.tcp_s = 119;
@@ -534,6 +579,8 @@ main(void)
 		marks_that_do_not_lead_to_the_node_are_named,
 		without_a_title_marks_are_looked_at_by_node,
 		media_from_elsewhere_is_named,
+		viewers_whom_it_never_answers_are_named,
+		connections_are_read_as_the_kernel_tells_them,
 		timeouts_are_held_against_sessions,
 		without_rights_only_what_was_seen_is_judged,
 		capacities_are_held_against_weights,
