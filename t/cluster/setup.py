@@ -5,7 +5,7 @@ setup - setup-director and setup-realserver, on machines that nobody has
 touched: a dry run changes nothing, a second run finds nothing to do, what is
 made serves viewers, another set of nodes takes the place of the first, --undo
 leaves nothing.  Then what vodbalance finds when the set-up is not right
-(diagnose.py).
+(diagnose.py), and what two directors at once do (several.py).
 """
 
 import os
@@ -15,6 +15,7 @@ sys.path.insert(0, os.environ["srcdir"] + "/contrib/labparts")
 
 import cluster  # noqa: E402
 import diagnose  # noqa: E402
+import several  # noqa: E402
 import viewers  # noqa: E402
 from cluster import NODES, RTP_PORTS, VIP, run, shown  # noqa: E402
 
@@ -117,6 +118,7 @@ def main():
         lab.directors["d1"].set_up()
         run("ip", "neigh", "flush", "to", VIP, place="clients")
         diagnose.show(lab)
+        several.show(lab)
 
 
 if __name__ == "__main__":
