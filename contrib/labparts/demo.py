@@ -89,18 +89,17 @@ class Player:
         url = "rtsp://%s/lecture.wmv" % VIP
         if os.path.exists(program):
             say("vodplay plays %s" % url)
-            self.vodplay = subprocess.Popen(cluster.on(
-                "clients", program, "--no-window", "--json", url),
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+            with cluster.inside("clients"):
+                self.vodplay = subprocess.Popen(
+                    (program, "--no-window", "--json", url),
+                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                    text=True)
             threading.Thread(target=self.listen, daemon=True).start()
             return
         say("ffmpeg plays %s for 4 s" % url)
-        done = subprocess.run(cluster.on(
-            "clients", "ffmpeg", "-nostdin", "-v", "error", "-rtsp_transport",
-            "udp", "-i", url, "-t", "4", "-f", "null", "-"),
-            stdin=subprocess.DEVNULL)
-        if done.returncode != 0:
-            raise cluster.Failed("ffmpeg: exit %d" % done.returncode)
+        cluster.run("ffmpeg", "-nostdin", "-v", "error", "-rtsp_transport",
+                    "udp", "-i", url, "-t", "4", "-f", "null", "-",
+                    place="clients")
 
     def listen(self):
         for line in self.vodplay.stdout:
