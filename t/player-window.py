@@ -358,6 +358,27 @@ class Test:
             "label", str(session_of(self.server)["packets_sent"])),
             "the server's count of packets")
 
+    def over(self, player):
+        """What lies over the picture stays there while the picture moves."""
+        x, y, _, height = player.find(None, "Picture").area
+        spot = (x + 4, y + height // 2, 60, 60)
+        seen = os.path.join(self.folder, "seen.png")
+
+        def bright():
+            return brightness(crop(self.desk.shot("over"), spot, seen))[0]
+        player.press("space")
+        player.label("Playing.*")
+        player.wait(lambda: bright() > 0.3, "the picture is bright there")
+        player.press("i")
+        player.label("Transport")
+        player.wait(lambda: bright() < 0.25, "the panel is dark")
+        for _ in range(5):
+            check(bright() < 0.25, "the picture is drawn over the panel")
+        player.press("i")
+        player.wait(lambda: bright() > 0.3, "the picture is back")
+        player.press("space")
+        self.compare(player, "over-gone")
+
     def end(self, player):
         player.press("space")
         player.label("Playing.*")
@@ -708,7 +729,8 @@ class Test:
     def run(self):
         self.answers = Answers()
         steps = [self.dialog, self.begin, self.pause, self.drag, self.screen,
-                 self.sound, self.details, self.end, self.first_picture,
+                 self.sound, self.details, self.over, self.end,
+                 self.first_picture,
                  self.lists, self.paste, self.file, self.drop,
                  self.errors]
         say("names")

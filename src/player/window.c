@@ -416,13 +416,13 @@ on_destroy(GtkWidget *frame, struct window *window)
 	(void)frame;
 	g_clear_handle_id(&window->tick, g_source_remove);
 	g_clear_handle_id(&window->controls.hide, g_source_remove);
-	g_clear_handle_id(&window->view.notice_end, g_source_remove);
 	titles_clear(window);
 	if (window->engine != NULL)
 		memory_set_volume(
 		    window->memory, engine_volume(window->engine));
 	engine_free(window->engine);
 	window->engine = NULL;
+	view_end(window);
 	memory_write(window->memory);
 	memory_free(window->memory);
 	window->memory = NULL;

@@ -25,7 +25,11 @@
 struct view {
 	GtkOverlay *overlay;
 	GtkStack *pages; /* "welcome", "picture", "message" */
-	GtkWidget *picture; /* the sink's; NULL: there is no such sink */
+	GtkWidget *picture;
+	GstElement *sink; /* owned; NULL: not ours, it draws by itself */
+	GtkWidget *over[6]; /* what may lie over the picture */
+	bool is_aimed; /* the sink draws past GTK */
+	bool is_drawn; /* by GTK, and not yet seen */
 	GtkBox *recent; /* of the welcome page */
 	GtkLabel *message;
 	GtkSpinner *spinner;
@@ -91,7 +95,8 @@ void window_show_controls(struct window *window); /* for some seconds */
 
 /* window_view.c */
 void view_make(struct window *window);
-/* The window is realized; NULL: pictures cannot be shown. */
+void view_end(struct window *window); /* the engine is freed */
+/* The window is realized. */
 GstElement *view_make_sink(struct window *window);
 void view_show_page(struct window *window, const char *name);
 void view_show_recent(struct window *window);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "player/picture.h"
 #include "player/script.h"
 #include "player/window_parts.h"
 
@@ -51,6 +52,100 @@ on_draw(GtkWidget *frame, cairo_t *cr, const struct view *view)
 	return GDK_EVENT_STOP;
 }
 
+static void
+redraw(void *context)
+{
+	struct view *view = context;
+
+	gtk_widget_queue_draw(view->picture);
+}
+
+static gboolean
+on_picture_draw(GtkWidget *picture, cairo_t *cr, struct window *window)
+{
+	struct view *view = &window->view;
+	double scale = gtk_widget_get_scale_factor(picture);
+
+	cairo_scale(cr, 1 / scale, 1 / scale);
+	picture_draw(view->sink, cr,
+	    (int)(gtk_widget_get_allocated_width(picture) * scale),
+	    (int)(gtk_widget_get_allocated_height(picture) * scale));
+	view->is_drawn = true;
+	return GDK_EVENT_STOP;
+}
+
+/* What GTK drew comes after what was put there since it began. */
+static void
+on_painted(GdkFrameClock *clock, struct view *view)
+{
+	bool was_drawn = view->is_drawn;
+
+	(void)clock;
+	view->is_drawn = false;
+	if (!was_drawn || !view->is_aimed)
+		return;
+	gdk_display_sync(gtk_widget_get_display(view->picture));
+	picture_repeat(view->sink);
+}
+
+static bool
+is_over(const struct view *view, GtkWidget *widget)
+{
+	return gtk_widget_get_mapped(widget) &&
+	       gtk_widget_is_ancestor(widget, GTK_WIDGET(view->overlay));
+}
+
+/* It goes past GTK for as long as nothing lies over the picture. */
+static void
+aim(struct window *window)
+{
+	struct view *view = &window->view;
+	GtkWidget *picture = view->picture, *frame = GTK_WIDGET(window->frame);
+	int scale = gtk_widget_get_scale_factor(picture);
+	GdkRectangle area = { 0 };
+
+	if (view->sink == NULL)
+		return;
+	view->is_aimed = gtk_widget_get_mapped(picture);
+	for (size_t i = 0; i < ARRAY_LENGTH(view->over); i++)
+		if (is_over(view, view->over[i]))
+			view->is_aimed = false;
+	if (view->is_aimed) {
+		gtk_widget_translate_coordinates(
+		    picture, frame, 0, 0, &area.x, &area.y);
+		area.x *= scale;
+		area.y *= scale;
+		area.width = gtk_widget_get_allocated_width(picture) * scale;
+		area.height = gtk_widget_get_allocated_height(picture) * scale;
+	}
+	picture_aim(view->sink, &area);
+}
+
+/* All that may come or go over the picture, or move it. */
+static void
+watch_over(struct window *window)
+{
+	struct view *view = &window->view;
+	GtkWidget *const over[] = { GTK_WIDGET(view->caption),
+		GTK_WIDGET(view->pointed), GTK_WIDGET(view->spinner),
+		GTK_WIDGET(view->notice_text), window->details.panel,
+		window->controls.bar };
+
+	_Static_assert(sizeof(over) == sizeof(view->over), "each of them");
+	memcpy(view->over, over, sizeof(over));
+	for (size_t i = 0; i < ARRAY_LENGTH(over); i++) {
+		g_signal_connect_swapped(
+		    over[i], "map", G_CALLBACK(aim), window);
+		g_signal_connect_swapped(
+		    over[i], "unmap", G_CALLBACK(aim), window);
+	}
+	g_signal_connect_swapped(view->picture, "map", G_CALLBACK(aim), window);
+	g_signal_connect_swapped(
+	    view->picture, "unmap", G_CALLBACK(aim), window);
+	g_signal_connect_swapped(
+	    view->overlay, "size-allocate", G_CALLBACK(aim), window);
+}
+
 /* ---- the sink ---- */
 
 /*
@@ -85,16 +180,14 @@ has_gl(void)
 	return renderer != NULL;
 }
 
-/* SINK draws into a widget of its own: it becomes the view's picture. */
+/* WIDGET, which a sink draws into, becomes the view's picture. */
 static void
-take_picture(struct view *view, GstElement *sink)
+take_picture(struct view *view, GtkWidget *widget)
 {
-	g_object_get(sink, "widget", &view->picture, NULL);
-	atk_object_set_name(
-	    gtk_widget_get_accessible(view->picture), "Picture");
-	gtk_widget_show(view->picture);
-	gtk_stack_add_named(view->pages, view->picture, "picture");
-	g_object_unref(view->picture); /* the stack's */
+	view->picture = widget;
+	atk_object_set_name(gtk_widget_get_accessible(widget), "Picture");
+	gtk_widget_show(widget);
+	gtk_stack_add_named(view->pages, widget, "picture");
 }
 
 static GstElement *
@@ -102,13 +195,16 @@ make_gl_sink(struct view *view)
 {
 	GstElement *sink = gst_element_factory_make("gtkglsink", NULL);
 	GstElement *bin = gst_element_factory_make("glsinkbin", NULL);
+	GtkWidget *widget;
 
 	if (sink == NULL || bin == NULL) {
 		gst_clear_object(&sink);
 		gst_clear_object(&bin);
 		return NULL;
 	}
-	take_picture(view, sink);
+	g_object_get(sink, "widget", &widget, NULL);
+	take_picture(view, widget);
+	g_object_unref(widget); /* the stack's */
 	g_object_set(bin, "sink", sink, NULL);
 	if (gst_element_set_state(bin, GST_STATE_READY) !=
 	    GST_STATE_CHANGE_FAILURE)
@@ -117,6 +213,24 @@ make_gl_sink(struct view *view)
 	gtk_widget_destroy(view->picture);
 	gst_object_unref(gst_object_ref_sink(bin));
 	return NULL;
+}
+
+static GstElement *
+make_own_sink(struct window *window)
+{
+	struct view *view = &window->view;
+	GtkWidget *area = gtk_drawing_area_new();
+
+	gtk_widget_set_has_window(area, FALSE);
+	take_picture(view, area);
+	view->sink = gst_object_ref_sink(picture_new(
+	    gtk_widget_get_window(GTK_WIDGET(window->frame)), redraw, view));
+	g_signal_connect(window->frame, "draw", G_CALLBACK(on_draw), view);
+	g_signal_connect(area, "draw", G_CALLBACK(on_picture_draw), window);
+	g_signal_connect(gtk_widget_get_frame_clock(GTK_WIDGET(window->frame)),
+	    "after-paint", G_CALLBACK(on_painted), view);
+	watch_over(window);
+	return view->sink;
 }
 
 GstElement *
@@ -134,20 +248,7 @@ view_make_sink(struct window *window)
 	fputs("vodplay: no OpenGL by hardware here, pictures are drawn "
 	      "without it\n",
 	    stderr);
-	sink = gst_element_factory_make("gtksink", NULL);
-	if (sink != NULL) {
-		take_picture(view, sink);
-		g_signal_connect(
-		    window->frame, "draw", G_CALLBACK(on_draw), view);
-		return sink;
-	}
-	view->drawn_by = "nothing";
-	gtk_stack_add_named(view->pages,
-	    add_class(gtk_box_new(GTK_ORIENTATION_VERTICAL, 0), "black"),
-	    "picture");
-	view_show_notice(window, "Pictures cannot be shown: GStreamer's "
-				 "gtksink is missing here.");
-	return NULL;
+	return make_own_sink(window);
 }
 
 /* ---- pages ---- */
@@ -432,4 +533,15 @@ view_make(struct window *window)
 	make_welcome(view);
 	make_message(view);
 	make_over(view);
+}
+
+/* Before what is drawn on goes. */
+void
+view_end(struct window *window)
+{
+	struct view *view = &window->view;
+
+	g_clear_handle_id(&view->notice_end, g_source_remove);
+	view->is_aimed = false;
+	gst_clear_object(&view->sink);
 }

@@ -30,9 +30,7 @@ SIZE = (1280, 800)
 WALK_AFTER_S = 1.0
 HARMLESS = (
     # GTK's file chooser says so of keys while its entry comes
-    "WIDGET_REALIZED_FOR_EVENT",
-    # gtksink 1.22 draws a smaller picture before it takes over the size
-    "assertion 'info->width <= meta->width' failed")
+    "WIDGET_REALIZED_FOR_EVENT",)
 ATSPI = "org.a11y.atspi."
 STATES = {"CHECKED": 4, "PRESSED": 20, "SENSITIVE": 24, "SHOWING": 25}
 
