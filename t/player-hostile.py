@@ -479,6 +479,8 @@ class requests_to_the_client(Spoiled):
 
 @case(FAILS)
 class garbage_in_between(Spoiled):
+    options = ()
+
     def media(self, one):
         for packet in self.title.packets[:60]:
             one.sendall(self.rtp(packet))
@@ -489,6 +491,7 @@ class garbage_in_between(Spoiled):
 @case(FAILS)
 class the_same_again_and_again(Spoiled):
     """Each connection is lost behind the same second."""
+    options = ()
 
     def media(self, one):
         for packet in self.title.packets[:60]:
@@ -498,6 +501,7 @@ class the_same_again_and_again(Spoiled):
 
 class Beside(Spoiled):
     """Goes on sending while it answers; each connection has the beginning."""
+    options = ()
 
     def media(self, one):
         for packet in self.title.packets[:60]:
