@@ -223,6 +223,17 @@ tell_of(const struct script *script, uint32_t from_ms, uint32_t end_ms,
 		    script->texts + script->commands[i].text);
 }
 
+bool
+captions_are_there(struct captions *captions)
+{
+	bool result;
+
+	g_mutex_lock(&captions->mutex);
+	result = captions->header.count > 0 || captions->passing.count > 0;
+	g_mutex_unlock(&captions->mutex);
+	return result;
+}
+
 void
 captions_tell(struct captions *captions, uint32_t from_ms, uint32_t end_ms,
     captions_due *due, void *context)

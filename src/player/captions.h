@@ -8,6 +8,7 @@
 #define PLAYER_CAPTIONS_H
 
 #include <gst/gst.h>
+#include <stdbool.h>
 
 #include "player/prologue.h"
 
@@ -24,6 +25,9 @@ void captions_free(struct captions *captions); /* accepts NULL */
 /* DEMUXER is about to get a title. */
 void captions_watch(struct captions *captions, GstElement *demuxer);
 void captions_forget(struct captions *captions); /* no title any more */
+
+/* There are some, or were. */
+bool captions_are_there(struct captions *captions);
 
 /* DUE is called for those from FROM_MS on, before END_MS. */
 void captions_tell(struct captions *captions, uint32_t from_ms, uint32_t end_ms,

@@ -19,7 +19,8 @@
 
 #define DEFAULT_LATENCY_MS 200
 #define DEFAULT_GIVE_UP_MS 30000
-#define LOOK_MS 100
+#define LOOK_MS 100 /* whether captions are due */
+#define PROGRESS_LOOKS 5 /* what is stuck is seen at each so many */
 #define UNDECODABLE "What the server sends cannot be decoded."
 #define STUCK_US (5 * US_PER_SECOND)
 
@@ -55,6 +56,7 @@ struct engine {
 	GstElement *video_sink; /* playbin's */
 	GstElement *source; /* owned; NULL: none, or not ours */
 	guint bus_watch, teller, looker;
+	unsigned looks;
 	GQueue news;
 	char *url;
 	enum engine_state state;
@@ -636,8 +638,13 @@ static gboolean
 on_look(gpointer context)
 {
 	struct engine *engine = context;
-	uint64_t position_us = engine_position_us(engine);
+	uint64_t position_us;
 
+	/* Asking for the position goes through all elements. */
+	if (++engine->looks % PROGRESS_LOOKS != 0 &&
+	    !captions_are_there(engine->captions))
+		return G_SOURCE_CONTINUE;
+	position_us = engine_position_us(engine);
 	watch_progress(engine, position_us);
 	tell_script(engine, position_us);
 	return G_SOURCE_CONTINUE;
