@@ -547,18 +547,21 @@ class Test:
                     os.path.join(SOURCE, "media", "audio.wma"))],
                 env=self.desk.environment, stdin=subprocess.DEVNULL) as other:
             def is_dropped():
-                """Programs ask each other meanwhile, at their own pace."""
-                if player.seen("label", "vodd audio sample"):
-                    return True
+                """Programs ask each other meanwhile, at their own pace; what
+                was dropped begins before it is dropped once more."""
+                if time.monotonic() < is_dropped.until:
+                    return player.seen("label", "vodd audio sample")
                 player.tool("search", "--sync", "--name", "^dragged$",
                             "mousemove", "--window", "%1", 20, 10,
                             "mousedown", 1, "mousemove", x - 40, y - 40,
                             "sleep", 0.1, "mousemove", x, y, "sleep", 0.1,
                             "mousemove", x + 2, y, "sleep", 0.1,
                             "mouseup", 1)
+                is_dropped.until = time.monotonic() + 3
                 return False
+            is_dropped.until = 0
             try:
-                player.wait(is_dropped, "what was dropped plays")
+                player.wait(is_dropped, "what was dropped plays", 12)
             finally:
                 other.kill()
         player.label("Playing.*")
