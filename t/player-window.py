@@ -353,10 +353,14 @@ class Test:
                     "the panel closes")
 
     def agree(self, player):
-        """What it says is what the server says of the session."""
-        player.wait(lambda: player.seen(
-            "label", str(session_of(self.server)["packets_sent"])),
-            "the server's count of packets")
+        """What it says is what the server says of the session, or said a
+        moment ago."""
+        counts = []
+
+        def agrees():
+            counts.append(str(session_of(self.server)["packets_sent"]))
+            return player.seen("label", "|".join(counts[-40:]))
+        player.wait(agrees, "the server's count of packets")
 
     def over(self, player):
         """What lies over the picture stays there while the picture moves."""
