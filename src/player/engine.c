@@ -15,6 +15,7 @@
 
 #include "base/base.h"
 #include "player/captions.h"
+#include "player/demuxer.h"
 #include "player/source.h"
 
 #define DEFAULT_LATENCY_MS 200
@@ -650,31 +651,6 @@ on_look(gpointer context)
 	return G_SOURCE_CONTINUE;
 }
 
-/*
- * asfdemux adds up running times over seeks as if none of them flushed: the
- * pipeline would stand still for as long as it played before.
- */
-static GstPadProbeReturn
-on_segment(GstPad *pad, GstPadProbeInfo *info, gpointer context)
-{
-	GstEvent *event = GST_PAD_PROBE_INFO_EVENT(info), *better;
-	GstSegment segment;
-
-	(void)pad;
-	(void)context;
-	if (GST_EVENT_TYPE(event) != GST_EVENT_SEGMENT)
-		return GST_PAD_PROBE_OK;
-	gst_event_copy_segment(event, &segment);
-	if (segment.base == 0)
-		return GST_PAD_PROBE_OK;
-	segment.base = 0;
-	better = gst_event_new_segment(&segment);
-	gst_event_set_seqnum(better, gst_event_get_seqnum(event));
-	gst_event_unref(event);
-	GST_PAD_PROBE_INFO_DATA(info) = better;
-	return GST_PAD_PROBE_OK;
-}
-
 /* Something of the title got as far as this. */
 static GstPadProbeReturn
 on_media(GstPad *pad, GstPadProbeInfo *info, gpointer context)
@@ -692,8 +668,6 @@ on_pad_added(GstElement *demuxer, GstPad *pad, gpointer context)
 {
 	(void)demuxer;
 	gst_pad_add_probe(
-	    pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_segment, NULL, NULL);
-	gst_pad_add_probe(
 	    pad, GST_PAD_PROBE_TYPE_BUFFER, on_media, context, NULL);
 }
 
@@ -707,6 +681,7 @@ on_element_setup(GstElement *playbin, GstElement *element, gpointer context)
 	    strcmp(GST_OBJECT_NAME(factory), "asfdemux") != 0)
 		return;
 	captions_watch(((struct engine *)context)->captions, element);
+	demuxer_watch(element);
 	g_signal_connect(
 	    element, "pad-added", G_CALLBACK(on_pad_added), context);
 }

@@ -13,6 +13,9 @@
 
 /* Of the target, not yet taken. */
 #define UNTAKEN_MOST_MS 1000
+/* So many times the target is enough though all of it is taken: where a stream
+ * brings nothing, queues behind us are never full. */
+#define TARGETS_TAKEN_MOST 2
 /* Of a brief one, all told. */
 #define BRIEF_MS 500
 /* Decoders and the queues before them hold at least as much. */
@@ -149,6 +152,8 @@ queue_percent(const struct queue *queue)
 		there_ms = span(queue->base_ms, queue->newest_ms);
 	if (queue->is_brief)
 		return percent_of(there_ms, MIN_OF(target_ms, brief_ms));
+	if (there_ms / TARGETS_TAKEN_MOST >= target_ms)
+		return 100;
 	return MIN_OF(percent_of(there_ms, target_ms),
 	    percent_of(
 		queue_reserve_ms(queue), MIN_OF(target_ms, untaken_most_ms)));

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * demuxer - what GStreamer's demultiplexer for ASF does otherwise than a viewer
+ * needs it, made good at its pads: the time behind a seek, and sound that
+ * begins later than the picture, or never.
+ */
+#ifndef PLAYER_DEMUXER_H
+#define PLAYER_DEMUXER_H
+
+#include <gst/gst.h>
+
+/* DEMUXER, an asfdemux, is about to get a title.  It is watched as long as it
+ * lives. */
+void demuxer_watch(GstElement *demuxer);
+
+#endif
