@@ -43,7 +43,6 @@ SECONDS_FEW = 3.0
 DIFFERS = {"seattle.wmv"}
 PROTECTED = {"drm-truncated.wmv"}
 SAMPLE = "sample.wmv"
-SOUND = 2  # its stream
 NEVER_MS = 1 << 30
 
 
@@ -413,28 +412,23 @@ class Run:
         times = [event["time_ms"] for event in told]
         return None if times == sorted(times) else "at %s ms" % times
 
-    def silent(self, until_ms):
-        """Its sound begins in mid-title, or never comes: the pictures are
-        there at once."""
-        name = "silent-%d.wmv" % until_ms
+    def silent(self, kind, until_ms):
+        """A stream begins in mid-title, or never comes: the other plays."""
+        name = "silent-%d-%d.wmv" % (kind, until_ms)
         with open(os.path.join(self.served, SAMPLE), "rb") as file:
-            data = silent.without(file.read(), SOUND, until_ms)
+            data = silent.without(file.read(), kind + 1, until_ms)
         with open(os.path.join(self.served, name), "wb") as file:
             file.write(data)
-        play = Play(self.servers[0].url() + "/" + name, "--duration", "8",
-                    hashes=self.path()).played(30)
-        sound, whole = play.hashes().frames[1], self.sample().frames
-        if until_ms == NEVER_MS:
-            problem = "there is sound" if sound else None
-        elif not sound or not 0 < sound[0].ms - until_ms < 3000:
-            problem = "sound begins at %s" % [frame.ms for frame in sound[:1]]
-        else:
-            problem = None
-        got = [frame.hash for frame in play.hashes().frames[0]]
-        if len(got) < 100 or got != [
-                frame.hash for frame in whole[0][:len(got)]]:
-            problem = "its %d pictures are not the title's" % len(got)
-        return problem
+        got = Play(self.servers[0].url() + "/" + name, "--duration", "8",
+                   hashes=self.path()).played(30).hashes().frames
+        other = [frame.hash for frame in got[1 - kind]]
+        if len(other) < 100 or other != [
+                frame.hash for frame in
+                self.sample().frames[1 - kind][:len(other)]]:
+            return "what it has, %d frames, is not the title's" % len(other)
+        begins = [frame.ms for frame in got[kind][:1]] or [NEVER_MS]
+        return None if 0 <= begins[0] - until_ms < 3000 else (
+            "begins at %d ms" % begins[0])
 
     def long_pause(self):
         """The viewer pauses; meanwhile the server is another one."""
@@ -501,8 +495,9 @@ class Run:
             yield "order of states, " + url.split(":")[0], (
                 lambda url=url: self.in_order(url))
         yield "a long pause", self.long_pause
-        yield "sound begins late", lambda: self.silent(6000)
-        yield "sound never comes", lambda: self.silent(NEVER_MS)
+        yield "sound begins late", lambda: self.silent(1, 6000)
+        yield "sound never comes", lambda: self.silent(1, NEVER_MS)
+        yield "pictures never come", lambda: self.silent(0, NEVER_MS)
         for missing, end in ((6, "closes"), (6, "dies"), (0, "closes"),
                              (0, "says_nothing")):
             yield "without the last %d packets it %s" % (missing, end), (

@@ -9,32 +9,26 @@
 
 #include "base/base.h"
 
-/* Nothing is shown before each stream has decoded something.  When a picture
- * is there and a sound is not, for so long, the sound's decoder is told that
- * there is a gap. */
+/*
+ * Nothing is shown before each stream has decoded something.  Where one passes
+ * for so long and another brings nothing, its decoder is told of a gap.
+ */
 #define SOUND_LATE_US ((gint64)US_PER_SECOND / 10)
+#define PICTURE_LATE_US ((gint64)US_PER_SECOND)
 
 struct demuxer {
-	GList *silent; /* owned: pads of sound, from a segment to a buffer */
-	gint64 picture_us; /* the first behind the segment; 0: none yet */
-	GstClockTime start;
+	GList *silent; /* owned: pads, from a segment to a buffer or gap */
+	gint64 begun_us; /* when the first was no longer; 0: not yet */
+	GstClockTime start; /* the segment's */
 };
 
 static bool
-is_kind(GstPad *pad, const char *kind)
+is_picture(GstPad *pad)
 {
-	GstCaps *caps = gst_pad_get_current_caps(pad);
-	bool is =
-	    caps != NULL &&
-	    g_str_has_prefix(
-		gst_structure_get_name(gst_caps_get_structure(caps, 0)), kind);
-
-	if (caps != NULL)
-		gst_caps_unref(caps);
-	return is;
+	return g_str_has_prefix(GST_OBJECT_NAME(pad), "video");
 }
 
-/* ---- sound that comes later ---- */
+/* ---- streams that bring nothing ---- */
 
 static void
 forget(struct demuxer *demuxer, GstPad *pad)
@@ -48,37 +42,37 @@ forget(struct demuxer *demuxer, GstPad *pad)
 }
 
 static void
-tell_gap(struct demuxer *demuxer, GstPad *pad)
+tell_gaps(struct demuxer *demuxer, gint64 passed_us)
 {
-	gst_pad_push_event(
-	    pad, gst_event_new_gap(demuxer->start, GST_CLOCK_TIME_NONE));
-	forget(demuxer, pad);
+	GList *next;
+
+	for (GList *link = demuxer->silent; link != NULL; link = next) {
+		GstPad *pad = link->data;
+
+		next = link->next;
+		if (passed_us <=
+		    (is_picture(pad) ? PICTURE_LATE_US : SOUND_LATE_US))
+			continue;
+		gst_pad_push_event(pad,
+		    gst_event_new_gap(demuxer->start, GST_CLOCK_TIME_NONE));
+		forget(demuxer, pad);
+	}
 }
 
 static GstPadProbeReturn
-on_sound(GstPad *pad, GstPadProbeInfo *info, gpointer context)
-{
-	(void)info;
-	forget(context, pad);
-	return GST_PAD_PROBE_OK;
-}
-
-static GstPadProbeReturn
-on_picture(GstPad *pad, GstPadProbeInfo *info, gpointer context)
+on_buffer(GstPad *pad, GstPadProbeInfo *info, gpointer context)
 {
 	struct demuxer *demuxer = context;
 	gint64 now_us;
 
-	(void)pad;
 	(void)info;
 	if (demuxer->silent == NULL)
 		return GST_PAD_PROBE_OK;
+	forget(demuxer, pad);
 	now_us = g_get_monotonic_time();
-	if (demuxer->picture_us == 0)
-		demuxer->picture_us = now_us;
-	else if (now_us - demuxer->picture_us > SOUND_LATE_US)
-		while (demuxer->silent != NULL)
-			tell_gap(demuxer, demuxer->silent->data);
+	if (demuxer->begun_us == 0)
+		demuxer->begun_us = now_us;
+	tell_gaps(demuxer, now_us - demuxer->begun_us);
 	return GST_PAD_PROBE_OK;
 }
 
@@ -112,8 +106,8 @@ on_event(GstPad *pad, GstPadProbeInfo *info, gpointer context)
 		return GST_PAD_PROBE_OK;
 	gst_event_parse_segment(event, &segment);
 	demuxer->start = segment->start;
-	demuxer->picture_us = 0;
-	if (is_kind(pad, "audio/") && g_list_find(demuxer->silent, pad) == NULL)
+	demuxer->begun_us = 0;
+	if (g_list_find(demuxer->silent, pad) == NULL)
 		demuxer->silent =
 		    g_list_prepend(demuxer->silent, gst_object_ref(pad));
 	if (segment->base != 0)
@@ -129,12 +123,8 @@ on_pad_added(GstElement *element, GstPad *pad, gpointer context)
 	(void)element;
 	gst_pad_add_probe(
 	    pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_event, context, NULL);
-	if (is_kind(pad, "audio/"))
-		gst_pad_add_probe(
-		    pad, GST_PAD_PROBE_TYPE_BUFFER, on_sound, context, NULL);
-	else if (is_kind(pad, "video/"))
-		gst_pad_add_probe(
-		    pad, GST_PAD_PROBE_TYPE_BUFFER, on_picture, context, NULL);
+	gst_pad_add_probe(
+	    pad, GST_PAD_PROBE_TYPE_BUFFER, on_buffer, context, NULL);
 }
 
 static void

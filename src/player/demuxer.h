@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * demuxer - what GStreamer's demultiplexer for ASF does otherwise than a viewer
- * needs it, made good at its pads: the time behind a seek, and sound that
- * begins later than the picture, or never.
+ * needs it, made good at its pads: the time behind a seek, and streams that
+ * begin later than others, or never.
  */
 #ifndef PLAYER_DEMUXER_H
 #define PLAYER_DEMUXER_H

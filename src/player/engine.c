@@ -65,7 +65,7 @@ struct engine {
 	bool has_arrived; /* something of the title did */
 	bool has_prerolled, is_buffering, is_reconnecting;
 	bool has_no_sound;
-	atomic_bool has_media; /* set by GStreamer's threads */
+	atomic_bool has_media, has_picture; /* set by GStreamer's threads */
 	unsigned percent;
 	bool is_seeking, has_next_seek;
 	uint64_t seek_us, next_seek_us;
@@ -382,17 +382,11 @@ on_arrived(struct engine *engine)
 	pursue(engine);
 }
 
-/* A sink prerolls with what it shows. */
 static void
-on_state_changed(struct engine *engine, GstMessage *message)
+on_sink(struct engine *engine, const GstStructure *structure)
 {
-	GstState before, now;
-
-	if (GST_MESSAGE_SRC(message) != GST_OBJECT_CAST(engine->video_sink) ||
-	    is_over(engine))
-		return;
-	gst_message_parse_state_changed(message, &before, &now, NULL);
-	if (before == GST_STATE_READY && now == GST_STATE_PAUSED)
+	on_arrived(engine);
+	if (gst_structure_has_name(structure, "picture") && !is_over(engine))
 		add_news(engine)->kind = NEWS_PICTURE;
 }
 
@@ -511,10 +505,7 @@ on_message(GstBus *bus, GstMessage *message, gpointer context)
 		on_buffering(engine, message);
 		break;
 	case GST_MESSAGE_APPLICATION:
-		on_arrived(engine);
-		break;
-	case GST_MESSAGE_STATE_CHANGED:
-		on_state_changed(engine, message);
+		on_sink(engine, gst_message_get_structure(message));
 		break;
 	case GST_MESSAGE_ASYNC_DONE:
 		if (is_whole && !is_over(engine))
@@ -686,6 +677,14 @@ on_element_setup(GstElement *playbin, GstElement *element, gpointer context)
 	    element, "pad-added", G_CALLBACK(on_pad_added), context);
 }
 
+static void
+tell_of_sink(struct engine *engine, const char *what)
+{
+	gst_element_post_message(engine->playbin,
+	    gst_message_new_application(
+		GST_OBJECT(engine->playbin), gst_structure_new_empty(what)));
+}
+
 /*
  * A segment comes before what it is about.  Of titles that are not our
  * source's that is the first sign; this message is ahead of all that the sink
@@ -694,13 +693,22 @@ on_element_setup(GstElement *playbin, GstElement *element, gpointer context)
 static GstPadProbeReturn
 on_sink_event(GstPad *pad, GstPadProbeInfo *info, gpointer context)
 {
+	(void)pad;
+	if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_SEGMENT)
+		tell_of_sink(context, "arrived");
+	return GST_PAD_PROBE_OK;
+}
+
+/* The first one is shown at once, played or not. */
+static GstPadProbeReturn
+on_picture(GstPad *pad, GstPadProbeInfo *info, gpointer context)
+{
 	struct engine *engine = context;
 
 	(void)pad;
-	if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_SEGMENT)
-		gst_element_post_message(engine->playbin,
-		    gst_message_new_application(GST_OBJECT(engine->playbin),
-			gst_structure_new_empty("arrived")));
+	(void)info;
+	if (!atomic_exchange(&engine->has_picture, true))
+		tell_of_sink(engine, "picture");
 	return GST_PAD_PROBE_OK;
 }
 
@@ -711,6 +719,9 @@ watch_sink(struct engine *engine, GstElement *sink)
 
 	gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
 	    on_sink_event, engine, NULL);
+	if (sink == engine->video_sink)
+		gst_pad_add_probe(
+		    pad, GST_PAD_PROBE_TYPE_BUFFER, on_picture, engine, NULL);
 	gst_object_unref(pad);
 }
 
@@ -835,6 +846,7 @@ rest(struct engine *engine)
 	engine->has_next_seek = engine->has_played = false;
 	engine->percent = engine->script_ms = 0;
 	atomic_store(&engine->has_media, false);
+	atomic_store(&engine->has_picture, false);
 	captions_forget(engine->captions);
 	engine->stood_since_us = engine->start_us = engine->last_us = 0;
 	engine->breaking.kind = FAILURE_NONE;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-silent - a title some of whose sound was never written.
+silent - a title one of whose streams begins late, or never does.
 """
 
 import struct
