@@ -401,14 +401,19 @@ class Run:
             return "behind the end: " + play.told()
         return None
 
-    def in_order(self, url):
-        """Connecting, buffering, the first picture, playing."""
-        play = Play(url, "--duration", "0.5").played(20)
+    def in_order(self, url, seconds):
+        """Connecting, buffering, the first picture, playing; and no picture of
+        elsewhere."""
+        play = Play(url, "--duration", "0.5", "--seek", str(seconds))
+        play.played(20)
         told = [event for event in play.events
                 if event["event"] in ("state", "picture")][:4]
         words = [event.get("state", "picture") for event in told]
         if words != ["connecting", "buffering", "picture", "playing"]:
             return "first " + ", ".join(words)
+        at = told[2]["position_ms"]
+        if not -100 < seconds * 1000 - at < 5000 or seconds and not at:
+            return "the first picture is that of %d ms" % at
         times = [event["time_ms"] for event in told]
         return None if times == sorted(times) else "at %s ms" % times
 
@@ -492,8 +497,11 @@ class Run:
         for url in ("rtspu" + self.servers[0].url()[4:] + "/" + SAMPLE,
                     "rtspt" + self.servers[0].url()[4:] + "/" + SAMPLE,
                     os.path.join(self.served, SAMPLE)):
-            yield "order of states, " + url.split(":")[0], (
-                lambda url=url: self.in_order(url))
+            for seconds in (0, 12):
+                yield "order of states, %s, %d s" % (
+                    url.split(":")[0], seconds), (
+                    lambda url=url, seconds=seconds:
+                    self.in_order(url, seconds))
         yield "a long pause", self.long_pause
         yield "sound begins late", lambda: self.silent(1, 6000)
         yield "sound never comes", lambda: self.silent(1, NEVER_MS)

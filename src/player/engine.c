@@ -46,6 +46,7 @@ struct news {
 	enum engine_state state;
 	enum engine_failure failure;
 	unsigned percent;
+	uint64_t position_us;
 	char sentence[256];
 };
 
@@ -124,7 +125,7 @@ tell_one(struct engine *engine, const struct news *news)
 		break;
 	case NEWS_PICTURE:
 		if (events->picture != NULL)
-			events->picture(engine->context);
+			events->picture(engine->context, news->position_us);
 		break;
 	case NEWS_INFORMATION:
 		if (events->information != NULL)
@@ -385,9 +386,28 @@ on_arrived(struct engine *engine)
 static void
 on_sink(struct engine *engine, const GstStructure *structure)
 {
+	struct news *news;
+	guint64 at;
+
 	on_arrived(engine);
-	if (gst_structure_has_name(structure, "picture") && !is_over(engine))
-		add_news(engine)->kind = NEWS_PICTURE;
+	if (is_over(engine) || !gst_structure_get_uint64(structure, "at", &at))
+		return;
+	news = add_news(engine);
+	news->kind = NEWS_PICTURE;
+	news->position_us = at / GST_USECOND;
+}
+
+/* That the first picture is shown at once, or as something that is passed on
+ * the way to where it begins. */
+static void
+show_first(struct engine *engine, bool shows)
+{
+	GObject *sink = G_OBJECT(engine->video_sink);
+
+	atomic_store(&engine->has_picture, !shows);
+	if (g_object_class_find_property(
+		G_OBJECT_GET_CLASS(sink), "show-preroll-frame") != NULL)
+		g_object_set(sink, "show-preroll-frame", shows, NULL);
 }
 
 static void
@@ -403,7 +423,8 @@ on_prerolled(struct engine *engine)
 		engine->has_next_seek = false;
 		seek_now(engine, engine->next_seek_us);
 	} else if (start_us != 0 && engine->source == NULL) {
-		seek_now(engine, start_us); /* ours began there */
+		show_first(engine, true); /* ours began there */
+		seek_now(engine, start_us);
 	}
 	pursue(engine);
 	tell_information(engine);
@@ -551,6 +572,7 @@ on_source_setup(GstElement *playbin, GstElement *source, gpointer context)
 	    options->give_up_ms != 0 ? options->give_up_ms : DEFAULT_GIVE_UP_MS,
 	    NULL);
 	source_begin_at(source, engine->start_us);
+	show_first(engine, true);
 	if (engine->has_chosen)
 		source_choose(source, &engine->chosen);
 }
@@ -677,14 +699,6 @@ on_element_setup(GstElement *playbin, GstElement *element, gpointer context)
 	    element, "pad-added", G_CALLBACK(on_pad_added), context);
 }
 
-static void
-tell_of_sink(struct engine *engine, const char *what)
-{
-	gst_element_post_message(engine->playbin,
-	    gst_message_new_application(
-		GST_OBJECT(engine->playbin), gst_structure_new_empty(what)));
-}
-
 /*
  * A segment comes before what it is about.  Of titles that are not our
  * source's that is the first sign; this message is ahead of all that the sink
@@ -693,9 +707,13 @@ tell_of_sink(struct engine *engine, const char *what)
 static GstPadProbeReturn
 on_sink_event(GstPad *pad, GstPadProbeInfo *info, gpointer context)
 {
+	struct engine *engine = context;
+
 	(void)pad;
 	if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_SEGMENT)
-		tell_of_sink(context, "arrived");
+		gst_element_post_message(engine->playbin,
+		    gst_message_new_application(GST_OBJECT(engine->playbin),
+			gst_structure_new_empty("arrived")));
 	return GST_PAD_PROBE_OK;
 }
 
@@ -703,12 +721,15 @@ on_sink_event(GstPad *pad, GstPadProbeInfo *info, gpointer context)
 static GstPadProbeReturn
 on_picture(GstPad *pad, GstPadProbeInfo *info, gpointer context)
 {
+	GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
 	struct engine *engine = context;
 
 	(void)pad;
-	(void)info;
 	if (!atomic_exchange(&engine->has_picture, true))
-		tell_of_sink(engine, "picture");
+		gst_element_post_message(engine->playbin,
+		    gst_message_new_application(GST_OBJECT(engine->playbin),
+			gst_structure_new("picture", "at", G_TYPE_UINT64,
+			    (guint64)GST_BUFFER_PTS(buffer), NULL)));
 	return GST_PAD_PROBE_OK;
 }
 
@@ -846,7 +867,6 @@ rest(struct engine *engine)
 	engine->has_next_seek = engine->has_played = false;
 	engine->percent = engine->script_ms = 0;
 	atomic_store(&engine->has_media, false);
-	atomic_store(&engine->has_picture, false);
 	captions_forget(engine->captions);
 	engine->stood_since_us = engine->start_us = engine->last_us = 0;
 	engine->breaking.kind = FAILURE_NONE;
@@ -891,6 +911,7 @@ begin(struct engine *engine, uint64_t position_us)
 
 	rest(engine);
 	engine->start_us = position_us;
+	show_first(engine, position_us == 0);
 	engine->script_ms = (uint32_t)(position_us / US_PER_MS);
 	engine->progress.at_us = engine->progress.bytes = 0;
 	engine->progress.percent = 0;

@@ -56,7 +56,7 @@ struct engine_events {
 	/* The percentage changed; state stays. */
 	void (*buffered)(void *context, unsigned percent);
 	/* The first picture is shown: while it is buffering, never before. */
-	void (*picture)(void *context);
+	void (*picture)(void *context, uint64_t position_us);
 	/* Tags, tracks or duration became known or changed. */
 	void (*information)(void *context);
 	/*

@@ -136,12 +136,14 @@ on_state(void *context, enum engine_state state, enum engine_failure failure,
 }
 
 static void
-on_picture(void *context)
+on_picture(void *context, uint64_t position_us)
 {
 	struct headless *headless = context;
 
 	if (headless->options->json)
-		print(headless, "picture", json_object());
+		print(headless, "picture",
+		    json_pack("{sI}", "position_ms",
+			(json_int_t)(position_us / US_PER_MS)));
 	else
 		say(headless, "picture", "");
 }
