@@ -401,6 +401,17 @@ class Run:
             return "behind the end: " + play.told()
         return None
 
+    def speeds(self):
+        """A thin title is asked for faster, to begin as soon."""
+        between = Relay(self.servers[0].ports[0])
+        for name, speed in ((SAMPLE, b"2.000"), ("audio.wma", b"4.000")):
+            before = len(between.requests)
+            Play(between.url(name), "--duration", "0.1").played(20)
+            asked = between.ranges(before, b"Speed")
+            if asked != [b"Speed: " + speed]:
+                return "%s: asked for %s" % (name, asked)
+        return None
+
     def in_order(self, url, seconds):
         """Connecting, buffering, the first picture, playing; and no picture of
         elsewhere."""
@@ -502,6 +513,7 @@ class Run:
                     url.split(":")[0], seconds), (
                     lambda url=url, seconds=seconds:
                     self.in_order(url, seconds))
+        yield "speed to begin with", self.speeds
         yield "a long pause", self.long_pause
         yield "sound begins late", lambda: self.silent(1, 6000)
         yield "sound never comes", lambda: self.silent(1, NEVER_MS)

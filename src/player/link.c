@@ -45,6 +45,9 @@
  * begin. */
 #define RESERVE_FAST_MS 3000
 #define FAST_MILLI 2000
+/* Thin titles, whose key frames take long, by as much as any line bears. */
+#define FASTEST_MILLI 4000
+#define ANY_LINE_BPS UINT64_C(400000)
 #define DATAGRAMS_AT_ONCE 64
 #define RECEIVE_BUFFER (1024 * 1024)
 
@@ -264,6 +267,22 @@ position_us(const struct client *client)
 		   : 0;
 }
 
+/* Not all that encoders write tells the rate of each stream. */
+static unsigned
+fast_milli(const struct client *client)
+{
+	const struct asf_header *header = &client->prologue.header;
+	uint64_t bps = 0, least = FAST_MILLI, most = FASTEST_MILLI;
+
+	for (unsigned i = 1; i < ASF_STREAMS; i++)
+		if (asf_set_has(client->prologue.streams, i))
+			bps += header->streams[i].bit_rate_bps;
+	bps = MAX_OF(bps, header->maximum_bit_rate_bps);
+	return bps == 0 ? FAST_MILLI
+			: (unsigned)MAX_OF(
+			      MIN_OF(ANY_LINE_BPS * 1000 / bps, most), least);
+}
+
 static void
 start(struct link *link)
 {
@@ -274,7 +293,8 @@ start(struct link *link)
 	link->is_fast = true;
 	link->from_start = true;
 	link->begun_us = client_now_us();
-	dialogue_play(link->dialogue, true, position_us(client), FAST_MILLI);
+	dialogue_play(
+	    link->dialogue, true, position_us(client), fast_milli(client));
 }
 
 /* The same, on the same connection, in another rhythm. */

@@ -65,7 +65,7 @@ const struct settings_row config_rows[] = {
 	ROW("max_bandwidth", SETTINGS_RATE, max_bandwidth_bps, "0",
 	    0, 100 * TBIT, NULL,
 	    "Bit rate of all sessions together; 0: no limit."),
-	ROW("max_speed", SETTINGS_NUMBER, max_speed, "2.0", 1, 16, NULL,
+	ROW("max_speed", SETTINGS_NUMBER, max_speed, "4.0", 1, 16, NULL,
 	    "Largest Speed that a viewer is given."),
 	ROW("session_timeout", SETTINGS_TIME, session_timeout_us, "60 s",
 	    5 * US_PER_SECOND, 60 * MINUTE_US, NULL,

@@ -65,13 +65,13 @@ class Relay:
                         pass
                 return
 
-    def ranges(self, begin):
-        """Of PLAY, of the requests since; what goes on says none.  Over TCP
-        reports stand between requests."""
+    def ranges(self, begin, header=b"Range"):
+        """Or another header of PLAY, of the requests since; what goes on says
+        none.  Over TCP reports stand between requests."""
         return [line for one in re.findall(
                     rb"PLAY rtsp.*?\r\n\r\n",
                     b"".join(self.requests[begin:]), re.DOTALL)
-                for line in one.split(b"\r\n") if line.startswith(b"Range")]
+                for line in one.split(b"\r\n") if line.startswith(header)]
 
     def seeks(self, begin):
         return set(self.ranges(begin))
