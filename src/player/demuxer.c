@@ -13,12 +13,12 @@
  * Nothing is shown before each stream has decoded something.  Where one passes
  * for so long and another brings nothing, its decoder is told of a gap.
  */
-#define SOUND_LATE_US ((gint64)US_PER_SECOND / 10)
 #define PICTURE_LATE_US ((gint64)US_PER_SECOND)
 
 struct demuxer {
 	GList *silent; /* owned: pads, from a segment to a buffer or gap */
 	gint64 begun_us; /* when the first was no longer; 0: not yet */
+	gint64 sound_late_us;
 	GstClockTime start; /* the segment's */
 };
 
@@ -50,8 +50,8 @@ tell_gaps(struct demuxer *demuxer, gint64 passed_us)
 		GstPad *pad = link->data;
 
 		next = link->next;
-		if (passed_us <=
-		    (is_picture(pad) ? PICTURE_LATE_US : SOUND_LATE_US))
+		if (passed_us < (is_picture(pad) ? PICTURE_LATE_US
+						 : demuxer->sound_late_us))
 			continue;
 		gst_pad_push_event(pad,
 		    gst_event_new_gap(demuxer->start, GST_CLOCK_TIME_NONE));
@@ -145,10 +145,11 @@ demuxer_free(gpointer context, GClosure *closure)
 }
 
 void
-demuxer_watch(GstElement *element)
+demuxer_watch(GstElement *element, uint64_t sound_late_us)
 {
 	struct demuxer *demuxer = g_new0(struct demuxer, 1);
 
+	demuxer->sound_late_us = (gint64)sound_late_us;
 	g_signal_connect_data(element, "pad-added", G_CALLBACK(on_pad_added),
 	    demuxer, demuxer_free, 0);
 	g_signal_connect(

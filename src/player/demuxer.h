@@ -8,9 +8,10 @@
 #define PLAYER_DEMUXER_H
 
 #include <gst/gst.h>
+#include <stdint.h>
 
 /* DEMUXER, an asfdemux, is about to get a title.  It is watched as long as it
- * lives. */
-void demuxer_watch(GstElement *demuxer);
+ * lives.  A picture waits so long for sound, at least. */
+void demuxer_watch(GstElement *demuxer, uint64_t sound_late_us);
 
 #endif

@@ -24,6 +24,7 @@
 #define PROGRESS_LOOKS 5 /* what is stuck is seen at each so many */
 #define UNDECODABLE "What the server sends cannot be decoded."
 #define STUCK_US (5 * US_PER_SECOND)
+#define FILE_WAIT_US (US_PER_SECOND / 10)
 
 /* Bits of playbin's flags (GstPlayFlags is not in its headers). */
 enum play_flag {
@@ -55,7 +56,7 @@ struct engine {
 	struct engine_events events;
 	void *context;
 	GstElement *playbin; /* owned */
-	GstElement *video_sink; /* playbin's */
+	GstElement *video_sink, *audio_sink; /* playbin's */
 	GstElement *source; /* owned; NULL: none, or not ours */
 	guint bus_watch, teller, looker;
 	unsigned looks;
@@ -688,13 +689,16 @@ static void
 on_element_setup(GstElement *playbin, GstElement *element, gpointer context)
 {
 	GstElementFactory *factory = gst_element_get_factory(element);
+	struct engine *engine = context;
 
 	(void)playbin;
 	if (factory == NULL ||
 	    strcmp(GST_OBJECT_NAME(factory), "asfdemux") != 0)
 		return;
-	captions_watch(((struct engine *)context)->captions, element);
-	demuxer_watch(element);
+	captions_watch(engine->captions, element);
+	/* Of a file sound is there in a moment; else there is time enough for
+	 * it, and for its decoder, until what is wanted is buffered. */
+	demuxer_watch(element, engine->source == NULL ? FILE_WAIT_US : 0);
 	g_signal_connect(
 	    element, "pad-added", G_CALLBACK(on_pad_added), context);
 }
@@ -795,7 +799,6 @@ static int
 make_pipeline(struct engine *engine)
 {
 	const struct engine_options *options = &engine->options;
-	GstElement *audio_sink = options->audio_sink;
 	int flags = PLAY_VIDEO | PLAY_AUDIO;
 	GstBus *bus;
 
@@ -805,16 +808,16 @@ make_pipeline(struct engine *engine)
 	gst_object_ref_sink(engine->playbin);
 	engine->video_sink =
 	    options->video_sink != NULL ? options->video_sink : silent_sink();
-	if (audio_sink == NULL)
-		audio_sink = find_sound(engine);
-	if (engine->video_sink == NULL || audio_sink == NULL)
+	engine->audio_sink = options->audio_sink != NULL ? options->audio_sink
+							 : find_sound(engine);
+	if (engine->video_sink == NULL || engine->audio_sink == NULL)
 		return -ENOENT;
 	flags |= options->native ? PLAY_NATIVE_AUDIO | PLAY_NATIVE_VIDEO
 				 : PLAY_SOFT_VOLUME;
 	g_object_set(engine->playbin, "flags", flags, "video-sink",
-	    engine->video_sink, "audio-sink", audio_sink, NULL);
+	    engine->video_sink, "audio-sink", engine->audio_sink, NULL);
 	watch_sink(engine, engine->video_sink);
-	watch_sink(engine, audio_sink);
+	watch_sink(engine, engine->audio_sink);
 	g_signal_connect(engine->playbin, "source-setup",
 	    G_CALLBACK(on_source_setup), engine);
 	g_signal_connect(engine->playbin, "element-setup",
@@ -1007,11 +1010,24 @@ engine_buffered_percent(const struct engine *engine)
 	return engine->percent;
 }
 
+/* One that has ended tells the title's end. */
+static uint64_t
+played_us(struct engine *engine)
+{
+	GstElement *const sinks[] = { engine->video_sink, engine->audio_sink };
+	gint64 position, least = -1;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(sinks); i++)
+		if (gst_element_query_position(
+			sinks[i], GST_FORMAT_TIME, &position) &&
+		    position >= 0 && (least < 0 || position < least))
+			least = position;
+	return least < 0 ? 0 : (uint64_t)least / GST_USECOND;
+}
+
 uint64_t
 engine_position_us(struct engine *engine)
 {
-	gint64 position;
-
 	if (engine->state == ENGINE_FAILED)
 		return engine->last_us;
 	if (engine->has_next_seek)
@@ -1020,12 +1036,7 @@ engine_position_us(struct engine *engine)
 		return engine->seek_us;
 	if (engine->start_us != 0)
 		return engine->start_us;
-	if (!engine->has_prerolled ||
-	    !gst_element_query_position(
-		engine->playbin, GST_FORMAT_TIME, &position) ||
-	    position < 0)
-		return 0;
-	return (uint64_t)position / GST_USECOND;
+	return engine->has_prerolled ? played_us(engine) : 0;
 }
 
 uint64_t
