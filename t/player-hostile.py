@@ -34,8 +34,9 @@ from vtlib.server import program  # noqa: E402
 LEAKS = bool(os.environ.get("PLAYER_LEAKS"))
 AT_ONCE = 4 if LEAKS else 12
 BOUND = 10 * (patience() if LEAKS else 1)
-# What is lost is tried again for so long, behind what a case takes till then.
-GIVE_UP = "2"
+# Where nobody is there any more: behind what a case takes till then.  All others
+# end by themselves long before vodplay's own 30 seconds.
+DEAD = "--give-up", "2"
 
 PLAYS, FAILS, EITHER = "plays", "fails", "either"
 cases = []
@@ -53,6 +54,7 @@ def case(outcome, *arguments, scheme="rtspt"):
 
 class Spoiled(Server):
     options = "--duration", "2"
+    says = ""   # of its sentence
 
     def __init__(self, title, *words):
         self.words = words
@@ -503,6 +505,83 @@ class the_same_again_and_again(Spoiled):
         raise OSError
 
 
+@case(FAILS)
+class the_same_and_no_end(Spoiled):
+    """The second connection has the beginning for ever."""
+    options = ()
+
+    def media(self, one):
+        while True:
+            for packet in self.title.packets[:60]:
+                one.sendall(self.rtp(packet))
+            if self.connections == 1:
+                raise OSError
+            self.pause(0.1)
+
+
+@case(FAILS, ("453 Full",), ("503 Full",))
+class refusals_in_mid_play(Spoiled):
+    """That may be otherwise in a moment, or on another node."""
+    options = DEAD
+    says = "is full"
+
+    def on_play(self, one, cseq, head):
+        if self.connections > 1:
+            self.reply(one, cseq, status=self.words[0])
+            return
+        super().on_play(one, cseq, head)
+
+    def media(self, one):
+        for packet in self.title.packets[:60]:
+            one.sendall(self.rtp(packet))
+        raise OSError
+
+
+@case(FAILS)
+class nobody_answers_any_more(Spoiled):
+    """As on a node that hangs, which others may soon stand in for."""
+    options = DEAD
+
+    def converse(self, one):
+        if self.connections > 1:
+            self.pause(60)
+        super().converse(one)
+
+    def media(self, one):
+        for packet in self.title.packets[:60]:
+            one.sendall(self.rtp(packet))
+        raise OSError
+
+
+@case(PLAYS)
+class busy_for_some_seconds(Spoiled):
+    """What a cluster may have for who lost his node: nodes that are full, one
+    that dies in its turn, and one that sends."""
+    options = "--duration", "20"
+
+    def on_describe(self, one, cseq, head):
+        if 1 < self.connections < 6:
+            self.reply(one, cseq, status="503 Full")
+        else:
+            super().on_describe(one, cseq, head)
+
+    def on_play(self, one, cseq, head):
+        if 6 < self.connections < 12:
+            self.reply(one, cseq, status="453 Full")
+        else:
+            super().on_play(one, cseq, head)
+
+    def media(self, one):
+        if self.connections in (6, 12):
+            raise OSError
+        packets = self.title.packets
+        for packet in packets[:60 if self.connections == 1 else None]:
+            one.sendall(self.rtp(packet))
+        if self.connections == 1:
+            raise OSError
+        self.bye(one)
+
+
 class Beside(Spoiled):
     """Goes on sending while it answers; each connection has the beginning."""
     options = ()
@@ -537,8 +616,8 @@ class silence_in_mid_play(Beside):
 @case(FAILS, scheme="rtspu")
 class silence_over_udp_in_mid_play(Beside):
     def on_setup(self, one, cseq, head):
-        self.client_port = int(
-            re.search(rb"client_port=(\d+)", head).group(1))
+        ports = re.search(rb"client_port=(\d+)", head)
+        self.client_port = int(ports.group(1)) if ports else 0
         super().on_setup(one, cseq, head)
 
     def send(self, one, packet):
@@ -552,6 +631,15 @@ class silence_over_udp_in_mid_play(Beside):
     @functools.cached_property
     def udp(self):
         return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+
+@case(FAILS, scheme="rtsp")
+class nothing_at_all_behind_a_loss(silence_over_udp_in_mid_play):
+    """Over UDP, and then not over TCP."""
+
+    def send(self, one, packet):
+        if self.connections == 1:
+            super().send(one, packet)
 
 
 @case(FAILS)
@@ -621,7 +709,7 @@ def perform(title, name, kind, words, outcome, scheme):
     """What is wrong, or None; and the play."""
     server = kind(title, *words)
     try:
-        play = Play(server.url(scheme), "--give-up", GIVE_UP, *server.options)
+        play = Play(server.url(scheme), *server.options)
         server.meanwhile(play)
         status = play.wait(BOUND + 8)
         failed = [event for event in play.events
@@ -635,6 +723,8 @@ def perform(title, name, kind, words, outcome, scheme):
             return "it does not play", play
         elif len(failed) != 1 or not failed[0]["reason"].endswith("."):
             return "no sentence", play
+        elif server.says not in failed[0]["reason"]:
+            return "it does not say why", play
         elif failed[0]["time_ms"] > BOUND * 1000:
             return "only after %d ms" % failed[0]["time_ms"], play
         return server.complaint(), play

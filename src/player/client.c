@@ -14,6 +14,14 @@
 #include "player/client_parts.h"
 
 #define RETRY_US (US_PER_SECOND / 2)
+/*
+ * A server that brings no packet of the title any more, whatever it answers and
+ * sends, has lost it; another connection may lead to one that has not.  That
+ * goes on while nobody is there, for as long as it may; but not while servers
+ * answer, one after the other, and bring nothing.
+ */
+#define BARREN_US (7 * US_PER_SECOND / 2)
+#define BARREN_CONNECTIONS 2
 #define REDIRECTS_MOST 5
 #define TARGET_LEAST_MS 1000
 #define TARGET_MOST_MS 10000
@@ -290,6 +298,16 @@ look_at(struct client *client, const struct asf_packet *parsed)
 	}
 }
 
+/* On the way to what is missing; one that repeats itself for ever is not. */
+static void
+skip(struct client *client, uint32_t send_ms)
+{
+	if (send_ms <= client->skipped_ms)
+		return;
+	client->skipped_ms = send_ms;
+	client->last_packet_us = client_now_us();
+}
+
 static void
 on_packet(void *context, const uint8_t *packet, const struct asf_packet *parsed)
 {
@@ -297,14 +315,15 @@ on_packet(void *context, const uint8_t *packet, const struct asf_packet *parsed)
 	uint64_t value = hash(packet, client->prologue.header.packet_bytes);
 
 	client->had_data = true;
-	client->last_packet_us = client_now_us();
 	if (client->is_skipping) {
-		if (is_known(client, parsed->send_ms, value))
+		if (is_known(client, parsed->send_ms, value)) {
+			skip(client, parsed->send_ms);
 			return;
+		}
 		client->is_skipping = parsed->send_ms <= client->resume_ms;
 	}
-	/* It is getting on; one that repeats itself for ever is not. */
-	client->lost_us = 0;
+	client->last_packet_us = client_now_us();
+	client->lost_us = client->barren_us = 0;
 	client_set_state(client, CLIENT_STREAMING);
 	remember(client, parsed->send_ms, value);
 	look_at(client, parsed);
@@ -354,7 +373,8 @@ client_end(struct client *client)
 	}
 	pthread_cond_broadcast(&client->filled);
 	pthread_mutex_unlock(&client->mutex);
-	client->last_data_us = client->lost_us = 0; /* nothing is missing */
+	client->last_data_us = 0; /* nothing is missing */
+	client->lost_us = client->barren_us = 0;
 	client_set_state(client, CLIENT_STREAMING);
 	tell_changed(client);
 }
@@ -367,6 +387,21 @@ client_has_all(struct client *client)
 
 	return client->status.duration_us != 0 && client->has_resume &&
 	       client->latest_ms + UINT64_C(500) >= end_ms;
+}
+
+uint64_t
+client_patience_us(const struct client *client)
+{
+	uint64_t most_us = BARREN_US, all_us = BARREN_US * BARREN_CONNECTIONS;
+
+	return MIN_OF(most_us, all_us - MIN_OF(all_us, client->barren_us));
+}
+
+void
+client_was_barren(struct client *client, uint64_t since_us)
+{
+	/* There is no other one sooner; and who slept did not wait for it. */
+	client->barren_us += MIN_OF(MAX_OF(since_us, RETRY_US), BARREN_US);
 }
 
 uint32_t
@@ -463,6 +498,7 @@ give_up(struct client *client)
 static bool
 prepare_again(struct client *client, uint64_t begun_us)
 {
+	uint64_t again_us = begun_us + RETRY_US;
 	bool full;
 
 	/* What may be missing is not worth standing still for. */
@@ -475,13 +511,14 @@ prepare_again(struct client *client, uint64_t begun_us)
 	}
 	if (client->lost_us == 0)
 		client->lost_us = client_now_us();
-	if (client_now_us() - client->lost_us >
-	    client->options.give_up_ms * US_PER_MS) {
+	if (client_patience_us(client) == 0 ||
+	    MAX_OF(client_now_us(), again_us) >
+		client->lost_us + client->options.give_up_ms * US_PER_MS) {
 		give_up(client);
 		return false;
 	}
 	client_set_state(client, CLIENT_RECONNECTING);
-	wait_until(client, begun_us + RETRY_US);
+	wait_until(client, again_us);
 	return true;
 }
 

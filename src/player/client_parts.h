@@ -51,11 +51,12 @@ struct client {
 	struct landing *landing;
 	uint64_t opened_us, lost_us; /* 0: not lost */
 	uint64_t last_data_us;
-	uint64_t last_packet_us; /* a whole one, known or not */
+	uint64_t last_packet_us; /* a whole one that got it on */
+	uint64_t barren_us; /* since a new one, of servers that were there */
 	bool had_data; /* a whole packet, ever */
 	/* Where to begin anew: behind the packets of RESUME_MS that came. */
 	bool has_resume, is_skipping;
-	uint32_t resume_ms;
+	uint32_t resume_ms, skipped_ms;
 	uint64_t same_time[SAME_TIME_MOST]; /* hashes */
 	unsigned same_time_count;
 	uint32_t key_ms, latest_ms; /* presentation times */
@@ -90,6 +91,13 @@ bool client_describe(
 void client_arrived(struct client *client, uint64_t now_us, size_t bytes);
 void client_end(struct client *client); /* of the title */
 void client_set_state(struct client *client, enum client_state state);
+/*
+ * How long a server that answered PLAY may bring nothing that gets the title
+ * on, before it is left for another one; 0: before it is given up.
+ */
+uint64_t client_patience_us(const struct client *client);
+/* A connection to such a server was lost, behind SINCE_US without it. */
+void client_was_barren(struct client *client, uint64_t since_us);
 /* Numbers into the status. */
 void client_count(struct client *client, bool is_udp);
 uint32_t client_reserve_ms(struct client *client, bool *full);

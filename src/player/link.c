@@ -29,9 +29,6 @@
 #define ANSWER_PAUSED_US (3 * US_PER_SECOND)
 /* UDP that brings nothing at all. */
 #define UDP_SILENCE_US (5 * US_PER_SECOND / 2)
-/* A server that brings no packet of the title any more, whatever it answers and
- * sends, has lost it; another connection may lead to one that has not. */
-#define BARREN_US (4 * US_PER_SECOND)
 #define REPORT_US (5 * US_PER_SECOND)
 #define COUNT_US (US_PER_SECOND / 5)
 #define TURN_US (US_PER_SECOND / 10)
@@ -289,6 +286,7 @@ start(struct link *link)
 	struct client *client = link->client;
 
 	client->is_skipping = client->has_resume;
+	client->skipped_ms = 0;
 	link->phase = PHASE_STARTING;
 	link->is_fast = true;
 	link->from_start = true;
@@ -659,6 +657,14 @@ watch_beginning(struct link *link, uint64_t now_us)
 	return LINK_GOES_ON;
 }
 
+/* For how long the server has brought nothing that gets the title on. */
+static uint64_t
+barren_us(const struct link *link, uint64_t now_us)
+{
+	return passed_us(
+	    MAX_OF(link->playing_us, link->client->last_packet_us), now_us);
+}
+
 /* Nothing comes: is the server there, and is it the way? */
 static enum link_end
 watch_silence(struct link *link, uint64_t now_us)
@@ -666,14 +672,13 @@ watch_silence(struct link *link, uint64_t now_us)
 	bool is_udp = dialogue_transport(link->dialogue)->is_udp;
 	struct client *client = link->client;
 	bool has_begun = reorder_has_begun(client->reorder);
-	uint64_t since_us =
-	    passed_us(MAX_OF(link->playing_us, client->last_packet_us), now_us);
+	uint64_t since_us = barren_us(link, now_us);
 
 	if (link->phase != PHASE_PLAYING)
 		return LINK_GOES_ON;
 	if (is_udp && !has_begun && since_us > UDP_SILENCE_US && client->tcp)
 		return LINK_TO_TCP;
-	if (client->had_data && since_us > BARREN_US)
+	if (client->had_data && since_us > client_patience_us(client))
 		return lost(link, FAILURE_NO_CONNECTION,
 		    "Nothing comes from the server any more.");
 	if (passed_us(link->heard_us, now_us) < SILENCE_US || link->is_probed ||
@@ -861,6 +866,10 @@ converse(struct link *link)
 	link->phase = PHASE_DESCRIBING;
 	while (end == LINK_GOES_ON)
 		end = turn(link);
+	if (link->phase == PHASE_PLAYING &&
+	    (end == LINK_LOST || end == LINK_TO_TCP))
+		client_was_barren(
+		    link->client, barren_us(link, client_now_us()));
 	client_count(link->client, dialogue_transport(link->dialogue)->is_udp);
 	/* The server need not wait for its time-out: told, not asked. */
 	if (link->phase >= PHASE_STARTING && end != LINK_LOST) {
