@@ -715,37 +715,51 @@ watch_answer(struct link *link, uint64_t now_us)
 		   : LINK_GOES_ON;
 }
 
-/* The viewer's seeks, and how much there is in the queue. */
+/*
+ * How much there is in the queue.  Near the end PLAY needs a place: a server
+ * that has sent everything may take one without for the beginning.
+ */
 static void
-steer(struct link *link, uint64_t now_us)
+steer_pace(struct link *link, uint64_t now_us)
 {
 	struct client *client = link->client;
 	uint32_t reserve_ms, enough_ms;
-	bool full;
+	bool full, has_all = client_has_all(client);
 
+	reserve_ms = client_reserve_ms(client, &full);
+	enough_ms = client->queue.target_ms + RESERVE_FAST_MS;
+	if (link->phase == PHASE_PAUSED) {
+		if (reserve_ms >= RESERVE_LEAST_MS || full)
+			return;
+		if (has_all)
+			start(link);
+		else
+			go_on(link, 1000);
+	} else if (link->phase != PHASE_PLAYING || has_all) {
+		return;
+	} else if (full || (reserve_ms > RESERVE_MOST_MS &&
+			       now_us > link->playing_us + PLAY_LEAST_US)) {
+		link->phase = PHASE_PAUSING;
+		dialogue_pause(link->dialogue);
+	} else if (link->is_fast && reserve_ms > enough_ms) {
+		go_on(link, 1000);
+	}
+}
+
+/* The viewer's seeks, and the pace. */
+static void
+steer(struct link *link, uint64_t now_us)
+{
 	if (link->phase < PHASE_PLAYING || link->phase == PHASE_PAUSING ||
 	    dialogue_is_waiting(link->dialogue))
 		return;
-	if (client_wants_seek(client)) {
-		client_take_seek(client);
-		link->begun_us = now_us; /* it begins once more */
-		start(link);
+	if (!client_wants_seek(link->client)) {
+		steer_pace(link, now_us);
 		return;
 	}
-	reserve_ms = client_reserve_ms(client, &full);
-	enough_ms = client->queue.target_ms + RESERVE_FAST_MS;
-	if (link->phase == PHASE_PLAYING &&
-	    (full || (reserve_ms > RESERVE_MOST_MS &&
-			 now_us > link->playing_us + PLAY_LEAST_US))) {
-		link->phase = PHASE_PAUSING;
-		dialogue_pause(link->dialogue);
-	} else if (link->phase == PHASE_PLAYING && link->is_fast &&
-		   reserve_ms > enough_ms) {
-		go_on(link, 1000);
-	} else if (link->phase == PHASE_PAUSED &&
-		   reserve_ms < RESERVE_LEAST_MS && !full) {
-		go_on(link, 1000);
-	}
+	client_take_seek(link->client);
+	link->begun_us = now_us; /* it begins once more */
+	start(link);
 }
 
 /* BYE may overtake packets: only when nothing comes behind it. */
