@@ -465,6 +465,34 @@ class Run:
             problem = "it did not reconnect"
         return problem
 
+    def slides(self, scheme, away=None):
+        """A picture each nine seconds, and nothing in between; AWAY: and the
+        server is killed there."""
+        server = self.server("slides-%s-%s" % (scheme, away))
+        name = "slides.wmv"
+        path = os.path.join(self.served, name)
+        with self.lock:
+            if not os.path.exists(path):
+                disk.run(["-f", "lavfi", "-i", "testsrc=r=1/9:s=320x240:d=27",
+                          "-c:v", "wmv2", path])
+        play = Play(scheme + server.url()[4:] + "/" + name,
+                    hashes=self.path())
+        if away is not None:
+            play.until_position(9000)
+            kill_all(server)
+            time.sleep(away)
+            server.start()
+        got = play.played(40).hashes()
+        server.stop()
+        counts = play.statistics()
+        if [frame.ms for frame in got.frames[0]] != [0, 9000, 18000]:
+            return "pictures at %s ms" % [frame.ms for frame in got.frames[0]]
+        if (counts["reconnects"] > 0) != (away is not None):
+            return "%(reconnects)d reconnects" % counts
+        if counts["viewer_gap_ms"] > 500 * patience():
+            return "stood still for %(viewer_gap_ms)d ms" % counts
+        return disk.difference(path, ["video"], got, 27)
+
     def tcp_by_itself(self):
         """A server without UDP is asked for TCP."""
         server = self.server("tcp", udp="false")
@@ -533,6 +561,10 @@ class Run:
             yield "server comes back, UDP", (
                 lambda: self.comes_back("rtspu", 2))
             yield "workers killed, TCP", lambda: self.killed_workers("rtspt")
+            yield "slides, UDP", lambda: self.slides("rtspu")
+            yield "slides, TCP", lambda: self.slides("rtspt")
+            yield "slides, killed in between", (
+                lambda: self.slides("rtsp", 1.5))
 
     def perform(self):
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:

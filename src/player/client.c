@@ -280,6 +280,14 @@ remember(struct client *client, uint32_t send_ms, uint64_t value)
 		client->same_time[client->same_time_count++] = value;
 }
 
+static bool
+ends_object(const struct asf_payload *payload)
+{
+	return payload->compressed ||
+	       payload->object_offset + payload->data_bytes >=
+		   payload->object_bytes;
+}
+
 static void
 look_at(struct client *client, const struct asf_packet *parsed)
 {
@@ -288,8 +296,9 @@ look_at(struct client *client, const struct asf_packet *parsed)
 	for (unsigned i = 0; i < parsed->payload_count; i++) {
 		const struct asf_payload *payload = &parsed->payloads[i];
 
-		client->latest_ms =
-		    MAX_OF(client->latest_ms, payload->presentation_ms);
+		if (ends_object(payload))
+			client->latest_ms =
+			    MAX_OF(client->latest_ms, payload->presentation_ms);
 		if (payload->key && payload->starts_object &&
 		    streams[payload->stream].kind == ASF_VIDEO) {
 			client->has_key = true;
@@ -379,20 +388,57 @@ client_end(struct client *client)
 	tell_changed(client);
 }
 
+void
+client_gap(struct client *client)
+{
+	pthread_mutex_lock(&client->mutex);
+	queue_gap(&client->queue);
+	pthread_cond_broadcast(&client->filled);
+	pthread_mutex_unlock(&client->mutex);
+	client->lost_us = 0;
+	client_set_state(client, CLIENT_STREAMING);
+	tell_changed(client);
+}
+
+/* Of the title, as presentation time; 0: not known. */
+static uint64_t
+end_ms(const struct client *client)
+{
+	uint64_t duration_us = client->status.duration_us;
+
+	return duration_us == 0 ? 0
+				: duration_us / US_PER_MS +
+				      client->prologue.header.preroll_ms;
+}
+
 bool
 client_has_all(struct client *client)
 {
-	uint64_t end_ms = client->status.duration_us / US_PER_MS +
-			  client->prologue.header.preroll_ms;
+	return end_ms(client) != 0 && client->has_resume &&
+	       client->latest_ms + UINT64_C(500) >= end_ms(client);
+}
 
-	return client->status.duration_us != 0 && client->has_resume &&
-	       client->latest_ms + UINT64_C(500) >= end_ms;
+/*
+ * How long a server that is there may bring nothing.  Sound never stops for
+ * long; pictures alone, like slides, may be as far apart as the title is long.
+ */
+static uint64_t
+gap_most_us(const struct client *client)
+{
+	uint64_t since_us = client->has_resume ? client->resume_ms * US_PER_MS
+					       : client->start_us;
+	uint64_t end_us = end_ms(client) * US_PER_MS;
+
+	if (client_plays(client, ASF_AUDIO) || end_us < since_us + BARREN_US)
+		return BARREN_US;
+	return end_us - since_us;
 }
 
 uint64_t
 client_patience_us(const struct client *client)
 {
-	uint64_t most_us = BARREN_US, all_us = BARREN_US * BARREN_CONNECTIONS;
+	uint64_t most_us = gap_most_us(client);
+	uint64_t all_us = most_us * BARREN_CONNECTIONS;
 
 	return MIN_OF(most_us, all_us - MIN_OF(all_us, client->barren_us));
 }
@@ -401,7 +447,20 @@ void
 client_was_barren(struct client *client, uint64_t since_us)
 {
 	/* There is no other one sooner; and who slept did not wait for it. */
-	client->barren_us += MIN_OF(MAX_OF(since_us, RETRY_US), BARREN_US);
+	client->barren_us +=
+	    MIN_OF(MAX_OF(since_us, RETRY_US), gap_most_us(client));
+}
+
+bool
+client_plays(const struct client *client, enum asf_kind kind)
+{
+	const struct prologue *prologue = &client->prologue;
+
+	for (unsigned i = 1; i < ASF_STREAMS; i++)
+		if (asf_set_has(prologue->streams, i) &&
+		    prologue->header.streams[i].kind == kind)
+			return true;
+	return false;
 }
 
 uint32_t
@@ -700,7 +759,8 @@ wait_filled(struct client *client, uint64_t since_us)
 	struct timespec until = { .tv_sec = (time_t)(until_us / US_PER_SECOND),
 		.tv_nsec = (long)(until_us % US_PER_SECOND * 1000) };
 
-	if (client->queue.is_buffering || !client->is_described)
+	if (client->queue.is_buffering || client->queue.is_gap ||
+	    !client->is_described)
 		pthread_cond_wait(&client->filled, &client->mutex);
 	else if (pthread_cond_timedwait(
 		     &client->filled, &client->mutex, &until) == ETIMEDOUT)

@@ -59,7 +59,8 @@ struct client {
 	uint32_t resume_ms, skipped_ms;
 	uint64_t same_time[SAME_TIME_MOST]; /* hashes */
 	unsigned same_time_count;
-	uint32_t key_ms, latest_ms; /* presentation times */
+	uint32_t key_ms; /* presentation times: of one that began */
+	uint32_t latest_ms; /* and of all that are whole */
 	bool has_key;
 	uint64_t start_us; /* to begin at, unless has_resume */
 	uint64_t rate_since_us, rate_bytes;
@@ -90,6 +91,8 @@ bool client_describe(
     struct client *client, const struct sdp_description *description);
 void client_arrived(struct client *client, uint64_t now_us, size_t bytes);
 void client_end(struct client *client); /* of the title */
+/* The server is there, has nothing to send, and was not expected to have. */
+void client_gap(struct client *client);
 void client_set_state(struct client *client, enum client_state state);
 /*
  * How long a server that answered PLAY may bring nothing that gets the title
@@ -101,6 +104,7 @@ void client_was_barren(struct client *client, uint64_t since_us);
 /* Numbers into the status. */
 void client_count(struct client *client, bool is_udp);
 uint32_t client_reserve_ms(struct client *client, bool *full);
+bool client_plays(const struct client *client, enum asf_kind kind);
 /* As far as times tell, which is half a second. */
 bool client_has_all(struct client *client);
 

@@ -74,8 +74,10 @@ struct engine {
 	uint64_t start_us; /* where it begins, until it has prerolled */
 	uint64_t last_us; /* where it ended */
 	struct {
-		uint64_t at_us, since_us, bytes;
+		uint64_t at_us, bytes;
 		unsigned percent; /* the most since it buffers */
+		uint64_t since_us; /* without times when nothing came */
+		uint64_t looked_us, looked_bytes;
 	} progress; /* when the position or percent were last more */
 	struct failure breaking; /* it ends behind what is buffered */
 	double volume;
@@ -606,6 +608,12 @@ watch_progress(struct engine *engine, uint64_t position_us)
 	if (is_over(engine) || engine->source == NULL ||
 	    !source_status(engine->source, &status))
 		return;
+	/* When nothing comes, our source knows why. */
+	if (status.bytes == engine->progress.looked_bytes)
+		engine->progress.since_us +=
+		    now_us() - engine->progress.looked_us;
+	engine->progress.looked_bytes = status.bytes;
+	engine->progress.looked_us = now_us();
 	if (waits || engine->is_seeking || engine->is_reconnecting ||
 	    position_us > engine->progress.at_us ||
 	    engine->percent > engine->progress.percent) {
@@ -617,11 +625,9 @@ watch_progress(struct engine *engine, uint64_t position_us)
 	}
 	if (now_us() - engine->progress.since_us < STUCK_US)
 		return;
-	/* When nothing comes, our source knows why; when there is enough, it
-	 * may be on its way through the decoders still. */
-	if (status.bytes == engine->progress.bytes ||
-	    (!engine->has_prerolled && !engine->is_buffering &&
-		status.buffered_us > 0))
+	/* When there is enough, it may be on its way through the decoders. */
+	if (!engine->has_prerolled && !engine->is_buffering &&
+	    status.buffered_us > 0)
 		return;
 	if ((status.bytes - engine->progress.bytes) * 8 * US_PER_SECOND >=
 	    wanted_bps(engine) * STUCK_US * (plays ? 8 : 1) / 2)
@@ -918,7 +924,7 @@ begin(struct engine *engine, uint64_t position_us)
 	engine->script_ms = (uint32_t)(position_us / US_PER_MS);
 	engine->progress.at_us = engine->progress.bytes = 0;
 	engine->progress.percent = 0;
-	engine->progress.since_us = now_us();
+	engine->progress.since_us = engine->progress.looked_us = now_us();
 	enter(engine, ENGINE_CONNECTING, ENGINE_NO_FAILURE, "");
 	if (!gst_uri_is_valid(uri)) {
 		fail(engine, ENGINE_BAD_URL,

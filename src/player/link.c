@@ -241,16 +241,11 @@ position_us(const struct client *client)
 {
 	const struct asf_header *header = &client->prologue.header;
 	uint32_t at_ms = client->resume_ms;
-	bool has_video = false;
 
 	if (!client->has_resume)
 		return client->start_us;
-	for (unsigned i = 1; i < ASF_STREAMS; i++)
-		if (asf_set_has(client->prologue.streams, i) &&
-		    header->streams[i].kind == ASF_VIDEO)
-			has_video = true;
 	/* Of sound alone every packet will do: by its send time. */
-	if (!has_video)
+	if (!client_plays(client, ASF_VIDEO))
 		return at_ms * US_PER_MS;
 	/*
 	 * Else it begins with the last key frame presented by then, which is
@@ -506,6 +501,17 @@ take_frame(struct link *link, const struct rtsp_frame *frame,
 		take_rtcp(link, payload, frame->length, now_us);
 }
 
+/* Nothing came between the question and the answer. */
+static void
+silent_but_there(struct link *link)
+{
+	struct client *client = link->client;
+
+	if (link->phase == PHASE_PLAYING && client->had_data &&
+	    !client_plays(client, ASF_AUDIO))
+		client_gap(client);
+}
+
 static enum link_end
 on_event(struct link *link, enum dialogue_event event)
 {
@@ -528,6 +534,8 @@ on_event(struct link *link, enum dialogue_event event)
 		link->phase = PHASE_PAUSED;
 		return LINK_GOES_ON;
 	case DIALOGUE_ALIVE:
+		if (link->is_probed)
+			silent_but_there(link);
 		link->heard_us = client_now_us();
 		link->is_probed = false;
 		return LINK_GOES_ON;
@@ -686,7 +694,8 @@ watch_silence(struct link *link, uint64_t now_us)
 		return LINK_GOES_ON;
 	/* It is there: its BYE got lost. */
 	if (client_has_all(client) && link->heard_us > client->last_data_us) {
-		link->bye_us = now_us;
+		if (link->bye_us == 0)
+			link->bye_us = now_us;
 		return LINK_GOES_ON;
 	}
 	dialogue_keep_alive(link->dialogue);

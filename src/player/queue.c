@@ -66,6 +66,7 @@ queue_put(
 	*queue->last = packet;
 	queue->last = &packet->next;
 	queue->bytes += size;
+	queue->is_gap = false;
 	queue->is_first = false;
 	if (queue->has_newest)
 		queue->spacing_ms =
@@ -87,6 +88,13 @@ void
 queue_end(struct queue *queue)
 {
 	queue->has_ended = true;
+	queue->is_buffering = false;
+}
+
+void
+queue_gap(struct queue *queue)
+{
+	queue->is_gap = true;
 	queue->is_buffering = false;
 }
 
@@ -117,7 +125,7 @@ queue_patience_ms(const struct queue *queue)
 void
 queue_run_dry(struct queue *queue, bool briefly)
 {
-	if (queue->has_ended || queue->is_buffering)
+	if (queue->has_ended || queue->is_buffering || queue->is_gap)
 		return;
 	queue->is_buffering = true;
 	queue->is_brief = briefly;

@@ -23,7 +23,7 @@ struct queue {
 	 * It plays when there is TARGET_MS from BASE_MS on, and some of it not
 	 * yet taken: decoders and queues behind us take their fill first.
 	 */
-	bool is_buffering, has_base, is_brief;
+	bool is_buffering, has_base, is_brief, is_gap;
 	uint32_t base_ms, target_ms;
 	uint32_t spacing_ms; /* the longest from packet to packet, of late */
 };
@@ -35,6 +35,8 @@ void queue_clear(struct queue *queue);
 int queue_put(
     struct queue *queue, const uint8_t *packet, size_t size, uint32_t send_ms);
 void queue_end(struct queue *queue); /* nothing more comes */
+/* Nothing comes for now, however long it is waited for. */
+void queue_gap(struct queue *queue);
 struct client_packet *queue_take(struct queue *queue); /* NULL: none is there */
 /* How long it is normal that none is there. */
 uint32_t queue_patience_ms(const struct queue *queue);
