@@ -347,6 +347,24 @@ picture_propose_allocation(GstBaseSink *sink, GstQuery *query)
 	return TRUE;
 }
 
+/*
+ * How early a picture was is of no use to decoders: only of one that was late
+ * they are told.  It would go through all that is between, for each picture.
+ */
+static GstPadProbeReturn
+on_upstream(GstPad *pad, GstPadProbeInfo *info, gpointer context)
+{
+	GstEvent *event = GST_PAD_PROBE_INFO_EVENT(info);
+	GstClockTimeDiff late;
+
+	(void)pad;
+	(void)context;
+	if (GST_EVENT_TYPE(event) != GST_EVENT_QOS)
+		return GST_PAD_PROBE_OK;
+	gst_event_parse_qos(event, NULL, NULL, &late, NULL);
+	return late > 0 ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
+}
+
 /* ---- from beginning to end ---- */
 
 static void
@@ -387,6 +405,8 @@ picture_init(Picture *picture)
 {
 	g_mutex_init(&picture->lock);
 	g_object_set(picture, "enable-last-sample", FALSE, NULL);
+	gst_pad_add_probe(GST_BASE_SINK_PAD(picture),
+	    GST_PAD_PROBE_TYPE_EVENT_UPSTREAM, on_upstream, NULL, NULL);
 }
 
 GstElement *
