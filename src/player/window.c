@@ -11,7 +11,6 @@
 #include "base/base.h"
 #include "player/window_parts.h"
 
-#define TICK_MS 500
 #define HIDE_MS 3000
 /* The smallest that everything fits in; the first size. */
 #define LEAST_WIDTH 320
@@ -181,6 +180,19 @@ on_notice(void *context, const char *sentence)
 	view_show_notice(context, sentence);
 }
 
+static gboolean on_tick(gpointer context);
+
+/* When other seconds are to be shown, and no oftener: GTK draws all of the bar
+ * each time. */
+static void
+tick_later(struct window *window)
+{
+	uint64_t since_us = engine_position_us(window->engine) % US_PER_SECOND;
+	uint64_t left_ms = (US_PER_SECOND - since_us) / US_PER_MS + 1;
+
+	window->tick = g_timeout_add((guint)left_ms, on_tick, window);
+}
+
 static gboolean
 on_tick(gpointer context)
 {
@@ -189,7 +201,8 @@ on_tick(gpointer context)
 	if (is_active(window))
 		controls_update(window);
 	details_update(window);
-	return G_SOURCE_CONTINUE;
+	tick_later(window);
+	return G_SOURCE_REMOVE;
 }
 
 /* ---- full screen ---- */
@@ -450,7 +463,7 @@ on_activate(GtkApplication *application, struct window *window)
 	view_show_recent(window);
 	show_name(window);
 	window_say_state(window);
-	window->tick = g_timeout_add(TICK_MS, on_tick, window);
+	tick_later(window);
 	if (window->options->full_screen)
 		window_set_full_screen(window, true);
 	if (window->options->address != NULL)
