@@ -53,10 +53,17 @@ captions_forget(struct captions *captions)
 	captions->header.count = captions->passing.count = 0;
 	captions->header.used = captions->passing.used = 0;
 	captions->packet_bytes = captions->object.bytes = 0;
+	captions->streams = (struct asf_set){ { 0 } };
 	g_mutex_unlock(&captions->mutex);
 }
 
 /* ---- what passes ---- */
+
+static bool
+has_streams(const struct captions *captions)
+{
+	return (captions->streams.bits[0] | captions->streams.bits[1]) != 0;
+}
 
 static void
 take_header(struct captions *captions, const struct prologue *prologue,
@@ -67,7 +74,6 @@ take_header(struct captions *captions, const struct prologue *prologue,
 	captions->header = prologue->script;
 	captions->packet_bytes = header->packet_bytes;
 	captions->shift_ms = shift_ms;
-	captions->streams = (struct asf_set){ { 0 } };
 	for (unsigned i = 1; i < ASF_STREAMS; i++)
 		if (header->streams[i].there &&
 		    header->streams[i].kind == ASF_COMMAND)
@@ -190,9 +196,7 @@ on_buffer(GstPad *pad, GstPadProbeInfo *info, gpointer context)
 		read_header(captions, map.data, map.size);
 	else
 		read_packets(captions, map.data, map.size);
-	goes_on = captions->packet_bytes == 0 ||
-		  captions->streams.bits[0] != 0 ||
-		  captions->streams.bits[1] != 0;
+	goes_on = captions->packet_bytes == 0 || has_streams(captions);
 	g_mutex_unlock(&captions->mutex);
 	gst_buffer_unmap(GST_PAD_PROBE_INFO_BUFFER(info), &map);
 	return goes_on ? GST_PAD_PROBE_OK : GST_PAD_PROBE_REMOVE;
@@ -224,12 +228,12 @@ tell_of(const struct script *script, uint32_t from_ms, uint32_t end_ms,
 }
 
 bool
-captions_are_there(struct captions *captions)
+captions_may_come(struct captions *captions)
 {
 	bool result;
 
 	g_mutex_lock(&captions->mutex);
-	result = captions->header.count > 0 || captions->passing.count > 0;
+	result = captions->header.count > 0 || has_streams(captions);
 	g_mutex_unlock(&captions->mutex);
 	return result;
 }

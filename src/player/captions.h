@@ -26,8 +26,8 @@ void captions_free(struct captions *captions); /* accepts NULL */
 void captions_watch(struct captions *captions, GstElement *demuxer);
 void captions_forget(struct captions *captions); /* no title any more */
 
-/* There are some, or were. */
-bool captions_are_there(struct captions *captions);
+/* False: none are in the title, as far as its header came. */
+bool captions_may_come(struct captions *captions);
 
 /* DUE is called for those from FROM_MS on, before END_MS. */
 void captions_tell(struct captions *captions, uint32_t from_ms, uint32_t end_ms,

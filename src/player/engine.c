@@ -20,8 +20,8 @@
 
 #define DEFAULT_LATENCY_MS 200
 #define DEFAULT_GIVE_UP_MS 30000
-#define LOOK_MS 100 /* whether captions are due */
-#define PROGRESS_LOOKS 5 /* what is stuck is seen at each so many */
+#define LOOK_MS 500 /* whether it is stuck */
+#define CAPTIONS_MS 100 /* and whether captions are due */
 #define UNDECODABLE "What the server sends cannot be decoded."
 #define STUCK_US (5 * US_PER_SECOND)
 #define FILE_WAIT_US (US_PER_SECOND / 10)
@@ -59,7 +59,6 @@ struct engine {
 	GstElement *video_sink, *audio_sink; /* playbin's */
 	GstElement *source; /* owned; NULL: none, or not ours */
 	guint bus_watch, teller, looker;
-	unsigned looks;
 	GQueue news;
 	char *url;
 	enum engine_state state;
@@ -413,6 +412,18 @@ show_first(struct engine *engine, bool shows)
 		g_object_set(sink, "show-preroll-frame", shows, NULL);
 }
 
+static gboolean on_look(gpointer context);
+
+/* Asking for the position goes through all elements: no oftener than needed. */
+static void
+look_later(struct engine *engine)
+{
+	g_clear_handle_id(&engine->looker, g_source_remove);
+	engine->looker = g_timeout_add(
+	    captions_may_come(engine->captions) ? CAPTIONS_MS : LOOK_MS,
+	    on_look, engine);
+}
+
 static void
 on_prerolled(struct engine *engine)
 {
@@ -431,6 +442,7 @@ on_prerolled(struct engine *engine)
 	}
 	pursue(engine);
 	tell_information(engine);
+	look_later(engine); /* its header is known by now */
 }
 
 static void
@@ -659,16 +671,12 @@ static gboolean
 on_look(gpointer context)
 {
 	struct engine *engine = context;
-	uint64_t position_us;
+	uint64_t position_us = engine_position_us(engine);
 
-	/* Asking for the position goes through all elements. */
-	if (++engine->looks % PROGRESS_LOOKS != 0 &&
-	    !captions_are_there(engine->captions))
-		return G_SOURCE_CONTINUE;
-	position_us = engine_position_us(engine);
 	watch_progress(engine, position_us);
 	tell_script(engine, position_us);
-	return G_SOURCE_CONTINUE;
+	look_later(engine);
+	return G_SOURCE_REMOVE;
 }
 
 /* Something of the title got as far as this. */
@@ -831,7 +839,7 @@ make_pipeline(struct engine *engine)
 	bus = gst_element_get_bus(engine->playbin);
 	engine->bus_watch = gst_bus_add_watch(bus, on_message, engine);
 	gst_object_unref(bus);
-	engine->looker = g_timeout_add(LOOK_MS, on_look, engine);
+	look_later(engine);
 	return 0;
 }
 
