@@ -536,6 +536,9 @@ class Test:
                         "the dialog closes")
             player.label("file://.*/" + name.replace(" ", "%20"))
             player.label("Playing.*")
+        self.open(player, "~/clicked.wmv")
+        player.label(os.path.join(home, "clicked.wmv"))
+        player.label("Playing.*")
         player.press("i")
 
     def drop(self, player):
@@ -720,6 +723,17 @@ class Test:
                     "the dialog closes")
         player.close()
 
+    def nearby(self):
+        """A list that is named from its folder is found again from another."""
+        self.files.write("near.asx", "<asx><entry><ref href='%s'/></entry>"
+                         "</asx>" % os.path.abspath(self.film.path))
+        player = self.desk.start(["near.asx"], folder=self.folder)
+        player.label("Playing.*")
+        player.press("s")
+        player.label("Stopped")
+        player.find("push button", os.path.join(self.folder, "near.asx"))
+        player.close()
+
     def bare(self):
         """Neither sound, nor OpenGL, nor a bus: pictures go on."""
         player = self.desk.start([self.url()], blind=True,
@@ -746,7 +760,7 @@ class Test:
             say(step.__name__)
             step(player)
         player.close()
-        rest = [self.named, self.small, self.bare]
+        rest = [self.nearby, self.named, self.small, self.bare]
         if os.path.isdir(MEDIA):
             rest.insert(0, self.titles)
         for step in rest:

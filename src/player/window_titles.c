@@ -140,21 +140,28 @@ open_at_depth(struct window *window, const char *address, unsigned depth)
 	titles->load = playlist_load_start(address, on_loaded, window);
 }
 
+/* A file is found again by its address from any folder. */
+static char *
+full_address(const char *text)
+{
+	if (text[0] == '\0' || strstr(text, "://") != NULL)
+		return g_strdup(text);
+	if (g_str_has_prefix(text, "~/"))
+		return g_build_filename(g_get_home_dir(), text + 2, NULL);
+	return g_canonicalize_filename(text, NULL);
+}
+
 void
 titles_open(struct window *window, const char *text, uint64_t position_us)
 {
 	struct titles *titles = &window->titles;
+	char *full = full_address(text);
 	struct address address;
 
-	address_parse(text, &address);
-	if (address.kind == ADDRESS_BAD && strstr(text, "://") == NULL) {
-		/* A file that is named on the command line. */
-		address.kind = ADDRESS_TITLE;
-		g_strlcpy(address.url, text, sizeof(address.url));
-	}
+	address_parse(full, &address);
 	titles_clear(window);
 	engine_stop(window->engine);
-	titles->address = g_strdup(text);
+	titles->address = full;
 	titles->position_us = position_us;
 	if (address.kind == ADDRESS_BAD) {
 		window_fail(window, address.sentence);

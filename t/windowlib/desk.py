@@ -392,13 +392,13 @@ class Desk:
             raise Failed("%s did not start" % words[0])
         return line
 
-    def start(self, arguments=(), blind=False, **environment):
+    def start(self, arguments=(), blind=False, folder=None, **environment):
         log_name = os.path.join(
             self.folder, "vodplay-%d.log" % len(os.listdir(self.folder)))
         with open(log_name, "wb") as log:
             process = subprocess.Popen(
-                [self.program, *arguments], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log,
+                [self.program, *arguments], cwd=folder,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=dict(self.environment, **self.sanitizers, **environment))
         player = Player(self, process, log_name)
         self.players.append(player)
