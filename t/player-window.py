@@ -31,7 +31,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from vtlib.net import patience  # noqa: E402
 from vtlib.server import Server, Trouble, free_port, program  # noqa: E402
 from windowlib.desk import Desk, Failed, missing  # noqa: E402
-from windowlib.hosts import Answers, Files, Relay  # noqa: E402
+from windowlib.hosts import Answers, Files, Relay, listener  # noqa: E402
 
 SOURCE = os.environ.get("srcdir", os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -435,6 +435,22 @@ class Test:
         player.wait(lambda: self.relay.last(b"PLAY ", b"lecture"),
                     "what a .wax names plays")
 
+    def fetching(self, player):
+        """A server that says nothing to a play list: it is told, and can be
+        stopped."""
+        silent = listener()
+        self.open(player, "http://127.0.0.1:%d/x.asx" %
+                  silent.getsockname()[1])
+        player.label("Fetching the play list")
+        player.find("label", "x.asx")
+        check(not player.seen("label", "The vodd project"),
+              "what played before is told of")
+        self.desk.shot("fetching")
+        player.press("s")
+        player.label("Stopped")
+        player.find("push button", "Open Address…")
+        silent.close()
+
     def errors(self, player):
         """Each is a sentence."""
         self.files.write("loop.asx",
@@ -752,7 +768,7 @@ class Test:
         steps = [self.dialog, self.begin, self.pause, self.drag, self.screen,
                  self.sound, self.details, self.over, self.end,
                  self.first_picture,
-                 self.lists, self.paste, self.file, self.drop,
+                 self.lists, self.fetching, self.paste, self.file, self.drop,
                  self.errors]
         say("names")
         player = self.names()

@@ -74,7 +74,7 @@ show_name(struct window *window)
 	struct engine_tags tags;
 	char *name;
 
-	engine_tags(window->engine, &tags);
+	titles_tags(window, &tags);
 	name = title_name(window, &tags);
 	gtk_header_bar_set_title(window->header, name);
 	gtk_window_set_title(window->frame, name);
@@ -85,9 +85,26 @@ show_name(struct window *window)
 	g_free(name);
 }
 
+static void
+show_page(struct window *window)
+{
+	if (titles_are_fetched(window)) {
+		view_show_page(window, "picture");
+	} else if (window->state == ENGINE_FAILED) {
+		view_show_page(window, "message");
+	} else if (window->state == ENGINE_STOPPED) {
+		view_show_recent(window);
+		view_show_page(window, "welcome");
+	} else {
+		view_show_page(window, "picture");
+	}
+}
+
 void
 window_say_state(struct window *window)
 {
+	show_page(window);
+	show_name(window);
 	controls_update(window);
 	menu_update(window);
 	inhibit(window, window->state == ENGINE_PLAYING);
@@ -97,10 +114,8 @@ void
 window_fail(struct window *window, const char *sentence)
 {
 	gtk_label_set_text(window->view.message, sentence);
-	view_show_page(window, "message");
 	window->state = ENGINE_FAILED;
 	g_strlcpy(window->reason, sentence, sizeof(window->reason));
-	show_name(window);
 	window_say_state(window);
 }
 
@@ -113,7 +128,7 @@ remember(struct window *window)
 	if (window->titles.items != NULL ||
 	    (window->state != ENGINE_PLAYING && window->state != ENGINE_PAUSED))
 		return;
-	engine_tags(window->engine, &tags);
+	titles_tags(window, &tags);
 	memory_add_recent(window->memory, window->titles.address, tags.title);
 }
 
@@ -136,16 +151,9 @@ on_state(void *context, enum engine_state state, enum engine_failure failure,
 		window_fail(window, reason);
 		return;
 	}
-	if (state == ENGINE_STOPPED) {
-		view_show_recent(window);
-		view_show_page(window, "welcome");
-	} else {
-		view_show_page(window, "picture");
-	}
 	if (state == ENGINE_CONNECTING || state == ENGINE_STOPPED)
 		view_show_caption(window, "CAPTION", "");
 	remember(window);
-	show_name(window);
 	window_say_state(window);
 }
 
@@ -460,8 +468,6 @@ on_activate(GtkApplication *application, struct window *window)
 		view_show_page(window, "message");
 		return;
 	}
-	view_show_recent(window);
-	show_name(window);
 	window_say_state(window);
 	tick_later(window);
 	if (window->options->full_screen)

@@ -62,7 +62,7 @@ format_state(struct window *window, char *out, size_t size)
 		[ENGINE_FAILED] = "Cannot play",
 	};
 
-	if (window->titles.load != NULL)
+	if (titles_are_fetched(window))
 		g_snprintf(out, size, "Fetching the play list");
 	else if (window->state == ENGINE_PLAYING)
 		format_rate(window, out, size);
@@ -76,7 +76,8 @@ format_state(struct window *window, char *out, size_t size)
 static void
 show_state(struct window *window)
 {
-	bool waits = window->state == ENGINE_CONNECTING ||
+	bool waits = titles_are_fetched(window) ||
+		     window->state == ENGINE_CONNECTING ||
 		     window->state == ENGINE_BUFFERING ||
 		     window->state == ENGINE_RECONNECTING;
 	char text[64];

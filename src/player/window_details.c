@@ -197,7 +197,7 @@ details_update(struct window *window)
 
 	if (!gtk_widget_get_visible(window->details.panel))
 		return;
-	engine_tags(window->engine, &facts.tags);
+	titles_tags(window, &facts.tags);
 	engine_statistics(window->engine, &facts.statistics);
 	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
 		text[0] = '\0';

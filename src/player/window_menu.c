@@ -48,7 +48,7 @@ do_play(struct window *window)
 static void
 do_stop(struct window *window)
 {
-	engine_stop(window->engine);
+	titles_stop(window);
 }
 
 static void
@@ -410,7 +410,7 @@ menu_update(struct window *window)
 				     window->state != ENGINE_PAUSED &&
 				     window->state != ENGINE_ENDED);
 	enable(window, "play", window->titles.address != NULL);
-	enable(window, "stop", is_loaded(window));
+	enable(window, "stop", is_loaded(window) || titles_are_fetched(window));
 	enable(window, "next", titles_have(window, 1));
 	enable(window, "previous", titles_have(window, -1));
 	set_state(window, "fullscreen", window->is_full_screen);

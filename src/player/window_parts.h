@@ -63,6 +63,7 @@ struct titles {
 	unsigned depth; /* lists that led to lists */
 	char *address; /* that plays, or that was tried */
 	char *called; /* by the list, "" if not told */
+	bool is_opened; /* the engine has the address */
 	uint64_t position_us; /* where the next one begins */
 };
 
@@ -122,6 +123,10 @@ void details_update(struct window *window);
 /* TEXT as it is typed, or a path on the command line. */
 void titles_open(struct window *window, const char *text, uint64_t position_us);
 void titles_start(struct window *window); /* once more from its start */
+void titles_stop(struct window *window);
+/* Nothing while it is not known, or it is a list. */
+void titles_tags(const struct window *window, struct engine_tags *out);
+bool titles_are_fetched(const struct window *window); /* a play list is */
 bool titles_move(struct window *window, int by); /* false: there is none */
 bool titles_have(const struct window *window, int by);
 /* It cannot be played: true when an alternative is tried. */

@@ -54,8 +54,34 @@ titles_start(struct window *window)
 	uint64_t position_us = titles->position_us;
 
 	titles->position_us = 0; /* of the first only */
-	if (titles->address != NULL)
-		engine_open(window->engine, titles->address, position_us);
+	if (titles->address == NULL)
+		return;
+	titles->is_opened = true;
+	engine_open(window->engine, titles->address, position_us);
+}
+
+void
+titles_stop(struct window *window)
+{
+	playlist_load_stop(window->titles.load);
+	window->titles.load = NULL;
+	window->state = ENGINE_STOPPED;
+	engine_stop(window->engine);
+	window_say_state(window);
+}
+
+void
+titles_tags(const struct window *window, struct engine_tags *out)
+{
+	*out = (struct engine_tags){ 0 };
+	if (window->titles.is_opened)
+		engine_tags(window->engine, out);
+}
+
+bool
+titles_are_fetched(const struct window *window)
+{
+	return window->titles.load != NULL;
 }
 
 /* The one that AT says; it may be a list again. */
@@ -133,11 +159,13 @@ open_at_depth(struct window *window, const char *address, unsigned depth)
 	playlist_load_stop(titles->load);
 	titles->load = NULL;
 	titles->depth = depth;
+	titles->is_opened = false;
 	if (depth > DEPTH_MAX) {
 		window_fail(window, "This play list leads from list to list.");
 		return;
 	}
 	titles->load = playlist_load_start(address, on_loaded, window);
+	window_say_state(window);
 }
 
 /* A file is found again by its address from any folder. */
