@@ -680,6 +680,10 @@ class Test:
             check((there < 0.5) == (theme == "dark"), "it is not " + theme)
             player.inside()
             self.readable(player, name, ("Playing.*", "0:20"))
+            for bar in ("Position", "Volume"):
+                area = player.find("slider", bar).area
+                check(contrast(shot, area) >= 3,
+                      "%s is seen badly: %.1f" % (bar, contrast(shot, area)))
             player.press("i")
             player.press("Escape")  # the notice
             player.label("Transport")
