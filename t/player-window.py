@@ -337,6 +337,17 @@ class Test:
         player.wait(mute.is_checked, "mute")
         player.press("m")
         player.wait(lambda: not mute.is_checked(), "no longer mute")
+        x, y, width, height = volume.area
+        player.move(x + width // 2, y + height // 2)
+        player.tool("click", 5)
+        player.wait(lambda: abs(volume.value() - 0.95) < 0.001,
+                    "quieter by the wheel, as by the key: %g" %
+                    volume.value())
+        player.press("m")
+        player.wait(mute.is_checked, "mute")
+        player.press("Up")
+        player.wait(lambda: not mute.is_checked(),
+                    "who wants it louder wants to hear it")
 
     def details(self, player):
         """All of the panel; then on to the end, and again."""

@@ -266,6 +266,7 @@ scale_new(double upper, double step, const char *name)
 	    GTK_ORIENTATION_HORIZONTAL, 0.0, upper, step);
 
 	gtk_scale_set_draw_value(GTK_SCALE(scale), FALSE);
+	gtk_range_set_increments(GTK_RANGE(scale), step, step); /* wheel too */
 	gtk_widget_set_focus_on_click(scale, FALSE);
 	atk_object_set_name(gtk_widget_get_accessible(scale), name);
 	return scale;
@@ -287,7 +288,7 @@ make_times(struct window *window)
 {
 	struct controls *controls = &window->controls;
 	GtkWidget *row = gtk_box_new(GTK_ORIENTATION_HORIZONTAL, 6);
-	GtkWidget *seek = scale_new(1.0, 5.0, "Position");
+	GtkWidget *seek = scale_new(1.0, 10.0, "Position");
 
 	controls->seek = GTK_RANGE(seek);
 	controls->elapsed = time_new();
