@@ -32,9 +32,12 @@ struct frames {
 int
 frames_new(const char *folder, const char *hashes, struct frames **out)
 {
-	struct frames *frames = g_new0(struct frames, 1);
+	struct frames *frames;
 	int error;
 
+	if (folder != NULL && g_mkdir_with_parents(folder, 0777) != 0)
+		return -errno;
+	frames = g_new0(struct frames, 1);
 	g_mutex_init(&frames->mutex);
 	frames->folder = folder;
 	if (hashes != NULL) {

@@ -16,8 +16,8 @@
 struct frames; /* opaque */
 
 /*
- * FOLDER and HASHES may be NULL.  0 or -errno.  free accepts NULL, and comes
- * behind the pipeline.
+ * FOLDER, which is made, and HASHES may be NULL.  0 or -errno.  free accepts
+ * NULL, and comes behind the pipeline.
  */
 int frames_new(const char *folder, const char *hashes, struct frames **out);
 int frames_free(struct frames *frames); /* -errno: not all was written */

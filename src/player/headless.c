@@ -264,7 +264,23 @@ listen_to_commands(struct headless *headless)
 
 /* ---- from beginning to end ---- */
 
-static int
+static bool
+make_frames(struct headless *headless)
+{
+	const struct headless_options *options = headless->options;
+	int error = frames_new(
+	    options->frames_to, options->frame_hashes, &headless->frames);
+
+	if (error != 0)
+		fprintf(stderr,
+		    "vodplay: pictures or hashes cannot be written "
+		    "there: %s\n",
+		    strerror(-error));
+	return error == 0;
+}
+
+/* False: it was said why not. */
+static bool
 make(struct headless *headless)
 {
 	static const struct engine_events events = { .state = on_state,
@@ -275,16 +291,19 @@ make(struct headless *headless)
 	struct engine_options engine = { .native = true,
 		.latency_ms = options->latency_ms,
 		.give_up_ms = options->give_up_ms };
-	int error = frames_new(
-	    options->frames_to, options->frame_hashes, &headless->frames);
+	int error;
 
-	if (error != 0)
-		return error;
+	if (!make_frames(headless))
+		return false;
 	if (options->has_duration)
 		frames_limit(headless->frames, options->duration_us);
 	engine.video_sink = frames_video_sink(headless->frames);
 	engine.audio_sink = frames_audio_sink(headless->frames);
-	return engine_new(&engine, &events, headless, &headless->engine);
+	error = engine_new(&engine, &events, headless, &headless->engine);
+	if (error != 0)
+		fputs("vodplay: GStreamer's base plugins are missing here\n",
+		    stderr);
+	return error == 0;
 }
 
 static void
@@ -314,17 +333,15 @@ headless_run(const struct headless_options *options)
 	gst_init(NULL, NULL);
 	setlocale(LC_NUMERIC, "C");
 	headless.loop = g_main_loop_new(NULL, FALSE);
-	error = make(&headless);
-	if (error == 0)
+	if (make(&headless))
 		play(&headless);
 	engine_free(headless.engine);
 	g_main_loop_unref(headless.loop);
-	if (error == 0)
-		error = frames_free(headless.frames);
-	else
-		frames_free(headless.frames);
+	error = frames_free(headless.frames);
 	if (error != 0) {
-		fprintf(stderr, "vodplay: %s\n", strerror(-error));
+		fprintf(stderr,
+		    "vodplay: not all pictures and hashes were written: %s\n",
+		    strerror(-error));
 		return HEADLESS_NOT_PLAYED;
 	}
 	return headless.exit;
