@@ -20,6 +20,7 @@ import concurrent.futures
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -33,7 +34,8 @@ from clientslib.title import Title  # noqa: E402
 from playerlib import disk, hostile, silent, vodplay  # noqa: E402
 from playerlib.vodplay import Failed, Play  # noqa: E402
 from vtlib.net import patience  # noqa: E402
-from vtlib.server import Server, Trouble, program  # noqa: E402
+from vtlib.server import (  # noqa: E402
+    Server, Trouble, program, sanitized)
 from windowlib.hosts import Relay  # noqa: E402
 
 AT_ONCE = 16
@@ -528,6 +530,72 @@ class Run:
                 return "%s: %s" % (words, play.told())
         return None
 
+    # -- the program's other uses --
+
+    def command_lines(self):
+        """What is wrong with them is said at once; nothing plays."""
+        sample = os.path.join(self.served, SAMPLE)
+        file = os.path.join(sample, "below")
+        for words, status in (([], 2), (["--seek", "soon", sample], 2),
+                              (["--duration", "-1", sample], 2),
+                              ([sample, sample], 2), (["--loud", sample], 2),
+                              (["--frames-to", file, sample], 1),
+                              (["--frame-hashes", file, sample], 1)):
+            done = subprocess.run(
+                [program("vodplay"), "--no-window", "--json", *words],
+                env=dict(os.environ, **vodplay.SANITIZERS), text=True,
+                capture_output=True, timeout=10 * patience())
+            if done.returncode != status or done.stdout or not done.stderr:
+                return "%s: exit %d, %s %s" % (
+                    words, done.returncode, done.stdout, done.stderr)
+        return None
+
+    def written(self):
+        """Pictures as files are the title's, in a folder that is made."""
+        sample = os.path.join(self.served, SAMPLE)
+        folder = os.path.join(self.folder, "pictures", "of it")
+        got = Play(sample, "--seek", "5", "--duration", "1", "--frames-to",
+                   folder, hashes=self.path()).played(20).hashes().frames[0]
+        names = ["%06d.png" % (at + 1) for at in range(len(got))]
+        if not names or sorted(os.listdir(folder)) != names:
+            return "%d pictures, %s" % (len(got), os.listdir(folder))
+        whole = [frame.hash for frame in self.sample().frames[0]]
+        for at in (0, len(got) - 1):
+            number = whole.index(got[at].hash)
+            a = disk.pixels(os.path.join(folder, names[at]), 0)
+            b = disk.pixels(sample, number)
+            off = sum(abs(x - y) for x, y in zip(a, b)) / max(1, len(b))
+            if len(a) != len(b) or off > 3:
+                return "%s is not picture %d: %d bytes, %d, off by %g" % (
+                    names[at], number, len(a), len(b), off)
+        return None
+
+    def plugin(self):
+        """The source by itself, in somebody else's pipeline."""
+        launch = shutil.which("gst-launch-1.0")
+        place = os.path.dirname(program("vodplay"))
+        if launch is None or not os.path.exists(
+                os.path.join(place, "libgstvodsrc.so")) or sanitized():
+            self.say("plugin: skipped, gst-launch-1.0 or the plugin is missing"
+                     " (package gstreamer1.0-tools)")
+            return None
+        out = self.path()
+        done = subprocess.run(
+            [launch, "-q", "vodsrc", "location=%s/%s" % (
+                self.servers[0].url(), SAMPLE), "!", "decodebin", "!",
+             "video/x-raw", "!", "filesink", "location=" + out],
+            env=dict(os.environ, GST_PLUGIN_PATH=place, GST_REGISTRY=os.path.
+                     join(self.folder, "registry")),
+            text=True, capture_output=True, timeout=40 * patience())
+        if done.returncode != 0:
+            return "exit %d: %s" % (done.returncode, done.stderr[-500:])
+        wanted = disk.run(["-i", os.path.join(self.served, SAMPLE), "-an",
+                           "-fps_mode", "passthrough", "-f", "rawvideo", "-"])
+        with open(out, "rb") as file:
+            same = file.read() == wanted
+        os.unlink(out)
+        return None if same else "its pictures are others"
+
     def meanwhile(self):
         yield "moving about", self.moving_about
         for scheme in ("rtspu", "rtspt"):
@@ -552,6 +620,9 @@ class Run:
                 lambda missing=missing, end=end: self.ends(missing, end))
         yield "loss", self.loss
         yield "ends that are told", self.exits
+        yield "command lines", self.command_lines
+        yield "pictures as files", self.written
+        yield "source as a plugin", self.plugin
         yield "UDP is refused", self.tcp_by_itself
         yield "server gone", self.gone
         yield "server comes back, TCP", lambda: self.comes_back("rtspt", 0.5)

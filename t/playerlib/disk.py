@@ -32,6 +32,13 @@ def pictures(path, number, pixels, seconds=None):
             if line and not line.startswith("#")]
 
 
+def pixels(path, number):
+    """Of one picture, red, green and blue."""
+    return run(["-i", path, "-map", "0:v:0", "-vf", "select=eq(n\\,%d)" %
+                number, "-frames:v", "1", "-pix_fmt", "rgb24", "-f",
+                "rawvideo", "-"])
+
+
 def difference(path, kinds, got, seconds):
     """A sentence, unless the pictures are those of one of the file's streams,
     from its beginning.  (Of sound GStreamer gives more at the beginning, and
