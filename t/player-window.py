@@ -28,6 +28,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from clientslib.lossy import Lossy  # noqa: E402
 from vtlib.net import patience  # noqa: E402
 from vtlib.server import Server, Trouble, free_port, program  # noqa: E402
 from windowlib.desk import Desk, Failed, missing  # noqa: E402
@@ -355,7 +356,12 @@ class Test:
         for name in ("Transport", "Bit rate", "Buffer", "Lost", "Recovered",
                      "Reordered", "Reconnects", "Server"):
             player.label(name)
-        player.label("UDP")
+        for name, text in (("Title", "vodd sample"),
+                           ("Author", "The vodd project"),
+                           ("Copyright", "CC0 1.0, no rights reserved"),
+                           ("Transport", "UDP"), ("Lost", "0")):
+            check(player.value(name) == text,
+                  "%s is %s" % (name, player.value(name)))
         self.agree(player)
         player.label(r"127\.0\.0\.1:%d.*" % self.relay.port)
         self.desk.shot("details")
@@ -372,6 +378,70 @@ class Test:
             counts.append(str(session_of(self.server)["packets_sent"]))
             return player.seen("label", "|".join(counts[-40:]))
         player.wait(agrees, "the server's count of packets")
+
+    def counts(self, player):
+        """What is lost on the way, late, and tried anew, as it happens."""
+        between = Lossy(self.server.ports[0], 20, 15)
+        self.open(player, "rtspu://127.0.0.1:%d/sample.wmv" % between.port)
+        player.press("i")
+        player.label("Playing.*")
+        for name, count in (("Lost", lambda: between.lost),
+                            ("Reordered", lambda: between.swapped),
+                            ("Recovered", lambda: between.swapped)):
+            player.wait(lambda: 0 < count() and abs(int(
+                player.value(name) or -9) - count()) < 4, name)
+        check(player.value("Reconnects") == "0", "it is another connection")
+        self.desk.shot("counts")
+        between.close()
+        player.label("Reconnecting…")
+        self.open(player, self.url().replace("rtsp:", "rtspt:"))
+        player.label("Playing.*")
+        player.wait(lambda: player.value("Transport") == "TCP", "TCP")
+        self.relay.cut()
+        player.wait(lambda: player.value("Reconnects") == "1",
+                    "it is tried anew, once")
+        player.press("i")
+        check(not player.seen("label", "There is no sound.*"),
+              "said once more")
+
+    def buttons(self, player):
+        """What keys do, by the pointer, and from button to button."""
+        self.open(player, os.path.join(self.folder, "list.asx"))
+        player.label("Playing.*", 15)
+        for name, pattern in (("Pause", "Paused"), ("Play", "Playing.*")):
+            player.point(player.find("push button", name))
+            player.label(pattern)
+        for name, title in (("Next", b"audio.wma"), ("Previous", b"noindex")):
+            found = player.find("push button", name + " title")
+            found.wait_sensitive()
+            player.point(found)
+            player.wait(lambda: self.relay.last(b"PLAY ", title), name)
+            player.label("Playing.*", 15)
+        mute = player.find("toggle button", "Mute")
+        for mutes in (True, False):
+            player.point(mute)
+            player.wait(lambda: mute.is_checked() == mutes, "mute")
+        full = player.find("toggle button", "Full screen")
+        player.point(full)
+        player.wait(lambda: player.frame_area()[2:] == self.desk.size,
+                    "the screen is full")
+        player.press("f")
+        player.wait(lambda: player.frame_area()[2:] != self.desk.size,
+                    "the window is back")
+        x, y, _, _ = player.find(None, "Picture").area
+        player.move(x + 80, y + 80)
+        player.tool("click", 3)
+        player.find("menu item", "Close")
+        self.desk.shot("menu-pointed")
+        player.press("Escape")
+        at = None
+        while at != "Stop":
+            player.press("Tab")
+            at = player.wait(lambda: player.focus() not in (None, at)
+                             and player.focus(), "Tab leads on from %s" % at)
+        player.press("space")
+        player.label("Stopped")
+        player.press("Escape")
 
     def over(self, player):
         """What lies over the picture stays there while the picture moves."""
@@ -528,6 +598,19 @@ class Test:
         entry = player.find("text", "Address")
         player.wait(lambda: entry.text() == self.url("audio.wma"),
                     "the dialog offers what was copied")
+        player.press("ctrl+a")
+        player.press("BackSpace")
+        player.wait(lambda: entry.text() == "", "it is empty")
+        player.press("ctrl+v")
+        player.wait(lambda: entry.text() == self.url("audio.wma"),
+                    "it is pasted: " + entry.text())
+        before = len(self.relay.requests)
+        player.point(player.find("label", re.escape(self.url())))
+        player.wait(lambda: self.relay.count(b"PLAY ", before),
+                    "what played before plays")
+        check(self.relay.last(b"PLAY ", b"sample.wmv"), "something else plays")
+        player.press("ctrl+l")
+        entry = player.find("text", "Address")
         entry.set_text("words")
         player.press("ctrl+a")
         player.press("ctrl+c")
@@ -754,6 +837,33 @@ class Test:
                     "the dialog closes")
         player.close()
 
+    def looks(self):
+        """Dark by the menu, the next time too; what played can be
+        forgotten."""
+        seen = os.path.join(self.folder, "seen.png")
+
+        def is_dark():
+            return brightness(crop(self.desk.shot("looks"), (
+                x - 60, y - 2, 50, 3), seen))[0] < 0.5
+        self.desk.prefer_dark(False)
+        for before, presses in ((False, 8), (True, 8), (False, 2)):
+            player = self.desk.start()
+            player.label("Stopped")
+            player.label("Recent titles")
+            x, y, _, _ = player.find("slider", "Volume").area
+            player.wait(lambda: is_dark() == before, "the look is kept")
+            player.press("F10")
+            player.find("menu item", "Close")
+            for _ in range(presses):
+                player.press("Down")
+            player.press("Return")
+            if presses == 8:
+                player.wait(lambda: is_dark() != before, "another look")
+            else:
+                player.wait(lambda: not player.seen("label", "Recent titles"),
+                            "they are forgotten")
+            player.close()
+
     def nearby(self):
         """A list that is named from its folder is found again from another."""
         self.files.write("near.asx", "<asx><entry><ref href='%s'/></entry>"
@@ -783,7 +893,8 @@ class Test:
         steps = [self.dialog, self.begin, self.pause, self.drag, self.screen,
                  self.sound, self.details, self.over, self.end,
                  self.first_picture,
-                 self.lists, self.fetching, self.paste, self.file, self.drop,
+                 self.lists, self.buttons, self.fetching, self.counts,
+                 self.paste, self.file, self.drop,
                  self.errors]
         say("names")
         player = self.names()
@@ -791,7 +902,7 @@ class Test:
             say(step.__name__)
             step(player)
         player.close()
-        rest = [self.nearby, self.named, self.small, self.bare]
+        rest = [self.looks, self.nearby, self.named, self.small, self.bare]
         if os.path.isdir(MEDIA):
             rest.insert(0, self.titles)
         for step in rest:

@@ -312,7 +312,11 @@ on_key(GtkWidget *frame, GdkEventKey *event, struct window *window)
 	    (event->state & gtk_accelerator_get_default_mod_mask()) != 0 ||
 	    !(GTK_IS_BUTTON(focus) || GTK_IS_RANGE(focus)))
 		return GDK_EVENT_PROPAGATE;
-	return gtk_window_propagate_key_event(window->frame, event);
+	if (gtk_window_propagate_key_event(window->frame, event))
+		return GDK_EVENT_STOP;
+	/* Buttons leave that to the window, where our keys come first. */
+	return event->keyval == GDK_KEY_space &&
+	       gtk_window_activate_focus(window->frame);
 }
 
 static gboolean

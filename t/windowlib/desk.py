@@ -32,7 +32,8 @@ HARMLESS = (
     # GTK's file chooser says so of keys while its entry comes
     "WIDGET_REALIZED_FOR_EVENT",)
 ATSPI = "org.a11y.atspi."
-STATES = {"CHECKED": 4, "PRESSED": 20, "SENSITIVE": 24, "SHOWING": 25}
+STATES = {"CHECKED": 4, "FOCUSED": 12, "PRESSED": 20, "SENSITIVE": 24,
+          "SHOWING": 25}
 
 
 class Failed(Exception):
@@ -238,6 +239,15 @@ class Player:
                      if one.role == "label"]
             raise Failed("%s; there is: %s" % (failure, " | ".join(texts)))
 
+    def value(self, name):
+        """What stands behind the label NAME, in its row."""
+        labels = [(one.area, one.name) for one in self.widgets()
+                  if one.role == "label"]
+        row = [area for area, text in labels if text == name]
+        return next((text for area, text in labels if row and
+                     abs(area[1] - row[0][1]) < 3 and area[0] > row[0][0]),
+                    None)
+
     def wait(self, condition, what, seconds=8.0):
         return wait(condition, what, seconds)
 
@@ -250,6 +260,11 @@ class Player:
             time.sleep(0.1)
             return len(seen) > 5 and len(set(seen[-5:])) == 1
         self.wait(is_steady, name + " stands still")
+
+    def focus(self):
+        """The name of what has it."""
+        return next((one.name for one in self.widgets(True)
+                     if one.has("FOCUSED") and one.is_control()), None)
 
     def frame_area(self):
         return self.find("frame", ".*").area
@@ -294,6 +309,13 @@ class Player:
 
     def click(self, times=1):
         self.tool("click", "--repeat", times, "--delay", 40, 1)
+
+    def point(self, one, times=1):
+        """Click in the middle of it."""
+        x, y, width, height = one.area
+        # not by move(): it waits for a pointer that is there to come
+        self.tool("mousemove", x + width // 2, y + height // 2)
+        self.click(times)
 
     def resize(self, width, height):
         found = subprocess.run(
