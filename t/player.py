@@ -550,6 +550,24 @@ class Run:
                     words, done.returncode, done.stdout, done.stderr)
         return None
 
+    def decoders(self):
+        """Without one of them the rest plays, and it is said; not without
+        both."""
+        for lacking, sentence, status in (
+                (("wmv2",), "pictures", 0), (("wmav2",), "sound", 0),
+                (("wmv2", "wmav2"), None, 1)):
+            play = Play(os.path.join(self.served, SAMPLE), "--duration", "1",
+                        environment={"GST_PLUGIN_FEATURE_RANK": ",".join(
+                            "avdec_%s:NONE" % name for name in lacking)})
+            ended = play.wait(15)
+            said = [event["reason"] for event in play.events
+                    if event["event"] == "notice"]
+            if ended != status or len(said) != (sentence is not None) or (
+                    said and sentence not in said[0]):
+                return "%s: exit %d, %s, %s" % (
+                    lacking, ended, said, play.told())
+        return None
+
     def written(self):
         """Pictures as files are the title's, in a folder that is made."""
         sample = os.path.join(self.served, SAMPLE)
@@ -621,6 +639,7 @@ class Run:
         yield "loss", self.loss
         yield "ends that are told", self.exits
         yield "command lines", self.command_lines
+        yield "decoders that are missing", self.decoders
         yield "pictures as files", self.written
         yield "source as a plugin", self.plugin
         yield "UDP is refused", self.tcp_by_itself

@@ -66,6 +66,7 @@ struct engine {
 	bool has_arrived; /* something of the title did */
 	bool has_prerolled, is_buffering, is_reconnecting;
 	bool has_no_sound;
+	const char *lacking; /* a sentence, to be said when it plays */
 	atomic_bool has_media, has_picture; /* set by GStreamer's threads */
 	unsigned percent;
 	bool is_seeking, has_next_seek;
@@ -432,6 +433,9 @@ on_prerolled(struct engine *engine)
 	engine->has_prerolled = true;
 	engine->is_seeking = false;
 	engine->start_us = 0;
+	if (engine->lacking != NULL)
+		notice(engine, engine->lacking);
+	engine->lacking = NULL; /* said once */
 	engine->progress.at_us = 0; /* it may be before where it was to go */
 	if (engine->has_next_seek) {
 		engine->has_next_seek = false;
@@ -443,6 +447,25 @@ on_prerolled(struct engine *engine)
 	pursue(engine);
 	tell_information(engine);
 	look_later(engine); /* its header is known by now */
+}
+
+/* Of the streams that play: the rest of the title goes on without. */
+static void
+on_missing(struct engine *engine, const GstStructure *structure)
+{
+	GstCaps *caps = NULL;
+	const char *media;
+
+	if (!gst_structure_get(structure, "detail", GST_TYPE_CAPS, &caps, NULL))
+		return; /* not a decoder */
+	media = gst_structure_get_name(gst_caps_get_structure(caps, 0));
+	if (g_str_has_prefix(media, "video/"))
+		engine->lacking = "A decoder for this title's pictures is not "
+				  "installed here: it plays without them.";
+	else if (g_str_has_prefix(media, "audio/"))
+		engine->lacking = "A decoder for this title's sound is not "
+				  "installed here: it plays without it.";
+	gst_caps_unref(caps);
 }
 
 static void
@@ -551,7 +574,10 @@ on_message(GstBus *bus, GstMessage *message, gpointer context)
 		on_tags(engine, message);
 		break;
 	case GST_MESSAGE_ELEMENT:
-		on_source(engine, gst_message_get_structure(message));
+		if (gst_message_has_name(message, "missing-plugin"))
+			on_missing(engine, gst_message_get_structure(message));
+		else
+			on_source(engine, gst_message_get_structure(message));
 		break;
 	case GST_MESSAGE_DURATION_CHANGED:
 		tell_information(engine);
@@ -883,6 +909,7 @@ rest(struct engine *engine)
 	engine->is_reconnecting = engine->is_seeking = false;
 	engine->has_next_seek = engine->has_played = false;
 	engine->percent = engine->script_ms = 0;
+	engine->lacking = NULL;
 	atomic_store(&engine->has_media, false);
 	captions_forget(engine->captions);
 	engine->stood_since_us = engine->start_us = engine->last_us = 0;
