@@ -195,10 +195,13 @@ static gboolean on_tick(gpointer context);
 static void
 tick_later(struct window *window)
 {
-	uint64_t since_us = engine_position_us(window->engine) % US_PER_SECOND;
-	uint64_t left_ms = (US_PER_SECOND - since_us) / US_PER_MS + 1;
+	uint64_t left_us = US_PER_SECOND;
 
-	window->tick = g_timeout_add((guint)left_ms, on_tick, window);
+	/* Else it may stand still, just before another second. */
+	if (window->state == ENGINE_PLAYING)
+		left_us -= engine_position_us(window->engine) % US_PER_SECOND;
+	window->tick =
+	    g_timeout_add((guint)(left_us / US_PER_MS) + 1, on_tick, window);
 }
 
 static gboolean
