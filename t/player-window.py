@@ -11,18 +11,13 @@ kept below the build's t/player-window/, to be looked at.
 Exit status: 0 passed, 1 failed, 77 something is missing.
 """
 
-import contextlib
-import faulthandler
 import glob
-import importlib.util
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.dont_write_bytecode = True
@@ -30,28 +25,13 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from clientslib.lossy import Lossy  # noqa: E402
 from vtlib.net import patience  # noqa: E402
-from vtlib.server import Server, Trouble, free_port, program  # noqa: E402
-from windowlib.desk import Desk, Failed, missing  # noqa: E402
+from vtlib.server import Server, free_port, program  # noqa: E402
+from windowlib import stage  # noqa: E402
 from windowlib.hosts import Answers, Files, Relay, listener  # noqa: E402
+from windowlib.stage import SOURCE, check, say  # noqa: E402
 
-SOURCE = os.environ.get("srcdir", os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))))
-BUILD = os.environ.get("builddir", os.getcwd())
-SHOTS = os.path.join(BUILD, "t", "player-window")
 MEDIA = os.environ.get("VODD_TEST_MEDIA", "")
 PSNR_DB = 25.0
-
-
-BEGUN = time.monotonic()
-
-
-def say(text):
-    print("%5.1f  %s" % (time.monotonic() - BEGUN, text), flush=True)
-
-
-def check(good, text):
-    if not good:
-        raise Failed(text)
 
 
 # --- pictures -------------------------------------------------------------
@@ -156,13 +136,7 @@ class Test:
         return self.relay.url(name)
 
     def open(self, player, address):
-        """As somebody would who does not use the pointer."""
-        player.press("ctrl+l")
-        entry = player.find("text", "Address")
-        entry.set_text(address)
-        player.press("Return")
-        player.wait(lambda: not player.seen("text", "Address"),
-                    "the dialog closes")
+        player.open(address)
 
     def sentence(self, player, address, sentence):
         self.open(player, address)
@@ -912,58 +886,6 @@ class Test:
             step()
 
 
-def own_python():
-    """Debian's modules are for Debian's Python, whatever comes first here."""
-    system = "/usr/bin/python3"
-    if importlib.util.find_spec("gi") is None and (
-            os.path.exists(system) and "OWN_PYTHON" not in os.environ):
-        os.environ["OWN_PYTHON"] = "no"
-        os.execv(system, [system, *sys.argv])
-
-
-def main():
-    own_python()
-    signal.alarm(round(150 * patience()))
-    lacking = missing()
-    if program("vodplay") is None:
-        lacking = "vodplay is not built"
-    if lacking:
-        say("skipped: " + lacking)
-        return 77
-    shutil.rmtree(SHOTS, ignore_errors=True)
-    os.makedirs(SHOTS)
-    folder = tempfile.mkdtemp(prefix="player-window-")
-    os.chmod(folder, 0o755)
-    desk = Desk(folder, SHOTS, program("vodplay"), say)
-    server = Server("vodd", folder, say)
-    try:
-        desk.open()
-        Test(desk, folder, server).run()
-        server.stop()
-        say("passed in %.0f s, screenshots in %s" % (
-            time.monotonic() - BEGUN, SHOTS))
-        return 0
-    except Failed as failure:
-        desk.shot("failed")
-        say("FAILED: %s" % failure)
-        say(desk.said())
-        return 1
-    finally:
-        signal.alarm(0)
-        desk.close()
-        with contextlib.suppress(Trouble):
-            server.stop()
-        server.end()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def is_late(*ignored):
-    """Where it stands is told, and what it started ends."""
-    faulthandler.dump_traceback()
-    raise Failed("it does not come to its end")
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *ignored: sys.exit(1))
-    signal.signal(signal.SIGALRM, is_late)
-    sys.exit(main())
+    sys.exit(stage.perform("player-window", 150,
+                           lambda *of: Test(*of).run()))

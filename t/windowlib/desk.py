@@ -332,6 +332,15 @@ class Player:
         with open(self.log_name, errors="replace") as log:
             return log.read()
 
+    def open(self, address):
+        """As somebody would who does not use the pointer."""
+        self.press("ctrl+l")
+        entry = self.find("text", "Address")
+        entry.set_text(address)
+        self.press("Return")
+        self.wait(lambda: not self.seen("text", "Address"),
+                  "the dialog closes")
+
     def close(self):
         """As its button does it; its exit status is 0."""
         self.press("ctrl+q")
