@@ -375,7 +375,7 @@ class Desk:
     def open(self):
         environment = self.environment
         for name in ("WAYLAND_DISPLAY", "GTK_MODULES", "NO_AT_BRIDGE",
-                     "GTK_THEME", "AT_SPI_BUS_ADDRESS"):
+                     "GTK_THEME", "AT_SPI_BUS_ADDRESS", "PULSE_SINK"):
             environment.pop(name, None)
         for name in ("HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR",
                      "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
@@ -384,8 +384,12 @@ class Desk:
         folder = os.path.join(environment["XDG_CONFIG_HOME"], "gtk-3.0")
         os.makedirs(folder)
         self.settings = os.path.join(folder, "settings.ini")
+        # no sound device of the machine's, but one that is made there
         environment.update(GDK_BACKEND="x11", LC_ALL="C.UTF-8",
-                           GSETTINGS_BACKEND="memory")
+                           GSETTINGS_BACKEND="memory",
+                           ALSA_CONFIG_PATH="/dev/null",
+                           PULSE_SERVER="unix:" + os.path.join(
+                               self.folder, "sound"))
         environment["DISPLAY"] = ":" + self.told(
             ["Xvfb", "-displayfd", "1", "-screen", "0",
              "%dx%dx24" % self.size, "-nolisten", "tcp", "-noreset"])
