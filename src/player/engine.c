@@ -16,6 +16,7 @@
 #include "base/base.h"
 #include "player/captions.h"
 #include "player/demuxer.h"
+#include "player/sound.h"
 #include "player/source.h"
 
 #define DEFAULT_LATENCY_MS 200
@@ -243,6 +244,8 @@ pursue(struct engine *engine)
 
 	if (is_over(engine))
 		return;
+	if (plays && !engine->has_played)
+		sound_begin(engine->audio_sink);
 	gst_element_set_state(
 	    engine->playbin, plays ? GST_STATE_PLAYING : GST_STATE_PAUSED);
 	stand(engine, !plays && engine->wants_play);
@@ -792,47 +795,17 @@ watch_sink(struct engine *engine, GstElement *sink)
 
 /* ---- beginning and end ---- */
 
-static GstElement *
-silent_sink(void)
+/* NULL: what plays is not heard; it is said when it begins. */
+static int
+use_sound(struct engine *engine, GstElement *sink)
 {
-	GstElement *sink = gst_element_factory_make("fakesink", NULL);
-
-	if (sink != NULL)
-		g_object_set(sink, "sync", TRUE, NULL);
-	return sink;
-}
-
-/* The system's sound; without a device that works one that is silent. */
-static GstElement *
-find_sound(struct engine *engine)
-{
-	GstElement *sink = gst_element_factory_make("autoaudiosink", NULL);
-	GstStateChangeReturn result = GST_STATE_CHANGE_FAILURE;
-	GstElement *child = NULL;
-	GstIterator *children;
-	GValue value = G_VALUE_INIT;
-	bool is_fake = true;
-
-	if (sink != NULL) {
-		gst_object_ref_sink(sink);
-		result = gst_element_set_state(sink, GST_STATE_READY);
-		children = gst_bin_iterate_sinks(GST_BIN(sink));
-		if (gst_iterator_next(children, &value) == GST_ITERATOR_OK) {
-			child = g_value_get_object(&value);
-			is_fake =
-			    g_str_has_prefix(GST_OBJECT_NAME(child), "fake");
-			g_value_unset(&value);
-		}
-		gst_iterator_free(children);
-	}
-	if (result != GST_STATE_CHANGE_FAILURE && !is_fake)
-		return sink;
-	if (sink != NULL) {
-		gst_element_set_state(sink, GST_STATE_NULL);
-		gst_object_unref(sink);
-	}
-	engine->has_no_sound = true;
-	return silent_sink();
+	engine->has_no_sound = sink == NULL;
+	engine->audio_sink = sink != NULL ? sink : sound_new_silent();
+	if (engine->audio_sink == NULL)
+		return -ENOENT;
+	g_object_set(engine->playbin, "audio-sink", engine->audio_sink, NULL);
+	watch_sink(engine, engine->audio_sink);
+	return 0;
 }
 
 static int
@@ -846,18 +819,15 @@ make_pipeline(struct engine *engine)
 	if (engine->playbin == NULL)
 		return -ENOENT; /* gstreamer1.0-plugins-base is missing */
 	gst_object_ref_sink(engine->playbin);
-	engine->video_sink =
-	    options->video_sink != NULL ? options->video_sink : silent_sink();
-	engine->audio_sink = options->audio_sink != NULL ? options->audio_sink
-							 : find_sound(engine);
-	if (engine->video_sink == NULL || engine->audio_sink == NULL)
+	engine->video_sink = options->video_sink != NULL ? options->video_sink
+							 : sound_new_silent();
+	if (engine->video_sink == NULL)
 		return -ENOENT;
 	flags |= options->native ? PLAY_NATIVE_AUDIO | PLAY_NATIVE_VIDEO
 				 : PLAY_SOFT_VOLUME;
 	g_object_set(engine->playbin, "flags", flags, "video-sink",
-	    engine->video_sink, "audio-sink", engine->audio_sink, NULL);
+	    engine->video_sink, NULL);
 	watch_sink(engine, engine->video_sink);
-	watch_sink(engine, engine->audio_sink);
 	g_signal_connect(engine->playbin, "source-setup",
 	    G_CALLBACK(on_source_setup), engine);
 	g_signal_connect(engine->playbin, "element-setup",
@@ -866,7 +836,8 @@ make_pipeline(struct engine *engine)
 	engine->bus_watch = gst_bus_add_watch(bus, on_message, engine);
 	gst_object_unref(bus);
 	look_later(engine);
-	return 0;
+	return use_sound(engine,
+	    options->audio_sink != NULL ? options->audio_sink : sound_new());
 }
 
 int
