@@ -66,7 +66,7 @@ struct engine {
 	bool wants_play; /* else to pause */
 	bool has_arrived; /* something of the title did */
 	bool has_prerolled, is_buffering, is_reconnecting;
-	bool has_no_sound;
+	bool has_no_sound, has_lost_sound;
 	const char *lacking; /* a sentence, to be said when it plays */
 	atomic_bool has_media, has_picture; /* set by GStreamer's threads */
 	unsigned percent;
@@ -342,6 +342,17 @@ fail_of_error(struct engine *engine, const GError *error)
 	fail(engine, ENGINE_CANNOT_PLAY, sentence);
 }
 
+static void lose_sound(struct engine *engine);
+
+/* The device that was found, which may have gone. */
+static bool
+is_of_sound(const struct engine *engine, GstMessage *message)
+{
+	return engine->options.audio_sink == NULL && !engine->has_lost_sound &&
+	       gst_object_has_as_ancestor(GST_MESSAGE_SRC(message),
+		   GST_OBJECT_CAST(engine->audio_sink));
+}
+
 static void
 on_error(struct engine *engine, GstMessage *message)
 {
@@ -349,6 +360,10 @@ on_error(struct engine *engine, GstMessage *message)
 	GError *error;
 	int kind;
 
+	if (is_of_sound(engine, message) && !is_over(engine)) {
+		lose_sound(engine);
+		return;
+	}
 	gst_message_parse_error(message, &error, NULL);
 	gst_message_parse_error_details(message, &details);
 	if (details != NULL &&
@@ -952,6 +967,18 @@ begin(struct engine *engine, uint64_t position_us)
 	}
 }
 
+/* On from here without it. */
+static void
+lose_sound(struct engine *engine)
+{
+	uint64_t position_us = engine_position_us(engine);
+
+	rest(engine);
+	engine->has_lost_sound = true;
+	use_sound(engine, NULL);
+	begin(engine, position_us);
+}
+
 void
 engine_open(struct engine *engine, const char *url, uint64_t position_us)
 {
@@ -960,6 +987,11 @@ engine_open(struct engine *engine, const char *url, uint64_t position_us)
 	engine->wants_play = true;
 	engine->has_chosen = false;
 	engine->viewer_gap_us = 0;
+	if (engine->has_lost_sound) { /* it may be back */
+		engine->has_lost_sound = false;
+		rest(engine);
+		use_sound(engine, sound_new());
+	}
 	memset(&engine->tags, 0, sizeof(engine->tags));
 	begin(engine, position_us);
 }
