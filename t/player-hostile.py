@@ -24,8 +24,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from playerlib.hostile import (  # noqa: E402
-    SESSION, SSRC, Server, Title, frame, send_ms)
+from playerlib.hostile import SESSION, SSRC, Server, Title, frame  # noqa: E402
 from playerlib.vodplay import Failed, Play  # noqa: E402
 from vtlib.net import patience  # noqa: E402
 from vtlib.server import program  # noqa: E402
@@ -684,32 +683,6 @@ class silent_when_asked(Spoiled):
     def bye(self, one):
         if self.connections > 1:
             super().bye(one)
-
-
-@case(PLAYS)
-class asked_behind_its_end(Spoiled):
-    """All came, its end is under way: a PLAY that is to slow it down would have
-    it begin anew."""
-    options = "--duration", "20"
-    asked = 0
-
-    def sdp(self):
-        return super().sdp().replace(b"npt=0.000-20.046", b"npt=0.000-%.3f" % (
-            send_ms(self.title.packets[-1]) / 1000))
-
-    def on_play(self, one, cseq, head):
-        self.asked += 1
-        self.reply(one, cseq, [self.session(), "Speed: 2.000"])
-        if self.asked == 1:
-            self.media(one)
-
-    def bye(self, one):
-        self.pause(0.6)
-        super().bye(one)
-
-    def complaint(self):
-        if self.asked > 1:
-            return "asked for PLAY %d times" % self.asked
 
 
 @case(PLAYS)
