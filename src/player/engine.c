@@ -660,14 +660,17 @@ watch_progress(struct engine *engine, uint64_t position_us)
 	struct client_status status;
 	bool plays = engine->state == ENGINE_PLAYING;
 	bool waits = engine->has_prerolled && !plays && !engine->is_buffering;
+	uint64_t passed_us;
 
 	if (is_over(engine) || engine->source == NULL ||
 	    !source_status(engine->source, &status))
 		return;
-	/* When nothing comes, our source knows why. */
-	if (status.bytes == engine->progress.looked_bytes)
-		engine->progress.since_us +=
-		    now_us() - engine->progress.looked_us;
+	/* When nothing comes, our source knows why; and of a time in which
+	 * nobody looked it is not known how much came when. */
+	passed_us = now_us() - engine->progress.looked_us;
+	if (status.bytes != engine->progress.looked_bytes)
+		passed_us -= MIN_OF(passed_us, LOOK_MS * US_PER_MS);
+	engine->progress.since_us += passed_us;
 	engine->progress.looked_bytes = status.bytes;
 	engine->progress.looked_us = now_us();
 	if (waits || engine->is_seeking || engine->is_reconnecting ||
