@@ -105,13 +105,13 @@ entry_new(struct open *open)
 
 /* ---- recent titles ---- */
 
+/* Meanwhile the title that plays may have become the first one of them. */
 static void
 on_row(GtkListBox *list, GtkListBoxRow *row, struct open *open)
 {
 	(void)list;
 	gtk_entry_set_text(
-	    open->entry, memory_recent_url(open->window->memory,
-			     (size_t)gtk_list_box_row_get_index(row)));
+	    open->entry, g_object_get_data(G_OBJECT(row), "url"));
 	gtk_dialog_response(open->dialog, GTK_RESPONSE_ACCEPT);
 }
 
@@ -138,6 +138,7 @@ row_new(const char *title, const char *url)
 	}
 	gtk_container_add(GTK_CONTAINER(row), box);
 	atk_object_set_name(gtk_widget_get_accessible(row), url);
+	g_object_set_data_full(G_OBJECT(row), "url", g_strdup(url), g_free);
 	return row;
 }
 
