@@ -566,10 +566,8 @@ class Test:
         player.press("Escape")
         player.wait(lambda: not player.seen("text", "Address"),
                     "the dialog closes")
-        before = len(self.relay.requests)
         player.press("ctrl+v")
-        player.wait(lambda: self.relay.count(b"PLAY ", before) and
-                    self.relay.last(b"PLAY ", b"audio.wma"),
+        player.wait(lambda: self.relay.last(b"PLAY ", b"audio.wma"),
                     "what was copied plays")
         player.press("ctrl+l")
         entry = player.find("text", "Address")
@@ -581,12 +579,10 @@ class Test:
         player.press("ctrl+v")
         player.wait(lambda: entry.text() == self.url("audio.wma"),
                     "it is pasted: " + entry.text())
-        before = len(self.relay.requests)
         # one of the first: it shows without being scrolled to
         player.point(player.find("label", re.escape(
             self.url().replace("rtsp:", "rtspt:"))))
-        player.wait(lambda: self.relay.count(b"PLAY ", before) and
-                    self.relay.last(b"PLAY ", b"sample.wmv"),
+        player.wait(lambda: self.relay.last(b"PLAY ", b"sample.wmv"),
                     "what played before plays")
         player.press("ctrl+l")
         entry = player.find("text", "Address")
