@@ -461,6 +461,9 @@ class Test:
         player.label("Stopped")
         player.find("push button", "vodd sample")
         self.desk.shot("recent")
+        with open(os.path.join(self.desk.environment["XDG_STATE_HOME"],
+                               "vodplay", "window")) as file:
+            check(self.url() in file.read(), "it is not on disk yet")
 
     def lists(self, player):
         """Next, previous, alternatives; from a file and by HTTP."""
@@ -886,5 +889,5 @@ class Test:
 
 
 if __name__ == "__main__":
-    sys.exit(stage.perform("player-window", 150,
+    sys.exit(stage.perform("player-window", 300,
                            lambda *of: Test(*of).run()))

@@ -119,6 +119,19 @@ window_fail(struct window *window, const char *sentence)
 	window_say_state(window);
 }
 
+/* At once: it may be long until it closes. */
+void
+window_remember(struct window *window, const char *title)
+{
+	const char *address = window->titles.address;
+	const char *last = memory_recent_url(window->memory, 0);
+	bool is_known = g_strcmp0(address, last) == 0;
+
+	memory_add_recent(window->memory, address, title);
+	if (!is_known)
+		memory_write(window->memory);
+}
+
 /* A title of a play list is found through the list again. */
 static void
 remember(struct window *window)
@@ -129,7 +142,7 @@ remember(struct window *window)
 	    (window->state != ENGINE_PLAYING && window->state != ENGINE_PAUSED))
 		return;
 	titles_tags(window, &tags);
-	memory_add_recent(window->memory, window->titles.address, tags.title);
+	window_remember(window, tags.title);
 }
 
 /* ---- what the engine tells ---- */

@@ -91,6 +91,8 @@ struct window {
 /* window.c */
 void window_say_state(struct window *window);
 void window_fail(struct window *window, const char *sentence);
+/* What plays, or the list it is of, among the recent titles. */
+void window_remember(struct window *window, const char *title);
 void window_set_full_screen(struct window *window, bool full);
 void window_show_controls(struct window *window); /* for some seconds */
 

@@ -144,7 +144,7 @@ on_loaded(void *context, GPtrArray *items, const char *sentence)
 		return;
 	}
 	if (titles->depth == 0)
-		memory_add_recent(window->memory, titles->address, "");
+		window_remember(window, "");
 	g_clear_pointer(&titles->items, g_ptr_array_unref);
 	titles->items = items;
 	titles->at = 0;
