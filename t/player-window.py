@@ -6,7 +6,12 @@ with a window manager, driven by keys and pointer, and read as somebody reads
 it who does not see it.
 
 What the screen shows is compared with what ffmpeg decodes.  Screenshots are
-kept below the build's t/player-window/, to be looked at.
+kept below the build's t/player-window-one/ and t/player-window-many/, to be
+looked at.
+
+usage: player-window.py [one | many]
+
+One window that is used for long, and many that are used for a moment.
 
 Exit status: 0 passed, 1 failed, 77 something is missing.
 """
@@ -866,7 +871,7 @@ class Test:
                          "without it") == 1, "not said once: " + said)
         player.close()
 
-    def run(self):
+    def one_window(self):
         self.answers = Answers()
         steps = [self.dialog, self.begin, self.pause, self.drag, self.screen,
                  self.sound, self.details, self.over, self.end,
@@ -880,14 +885,30 @@ class Test:
             say(step.__name__)
             step(player)
         player.close()
-        rest = [self.looks, self.nearby, self.named, self.small, self.bare]
+
+    def many_windows(self):
+        steps = [self.looks, self.nearby, self.named, self.small, self.bare]
         if os.path.isdir(MEDIA):
-            rest.insert(0, self.titles)
-        for step in rest:
+            steps.insert(0, self.titles)
+        for step in steps:
             say(step.__name__)
             step()
 
 
+PARTS = {"one": Test.one_window, "many": Test.many_windows}
+
+
+def main():
+    """Each part at a display of its own, side by side."""
+    if len(sys.argv) > 1:
+        name = sys.argv[1]
+        return stage.perform("player-window-" + name, 300,
+                             lambda *of: PARTS[name](Test(*of)))
+    parts = [subprocess.Popen([sys.executable, __file__, name])
+             for name in PARTS]
+    ends = {part.wait() for part in parts}
+    return 1 if ends - {0, 77} else max(ends)
+
+
 if __name__ == "__main__":
-    sys.exit(stage.perform("player-window", 300,
-                           lambda *of: Test(*of).run()))
+    sys.exit(main())
