@@ -549,7 +549,7 @@ START_TEST(speed_is_kept_within_its_limits)
 	} speeds[] = {
 		{ "Speed: 0.5\r\n", "0.500", 500 },
 		{ "Speed: 2\r\n", "2.000", 2000 },
-		{ "Speed: 100\r\n", "2.000", 2000 },
+		{ "Speed: 100\r\n", "4.000", 4000 },
 		{ "Speed: 0.0001\r\n", "1.000", 1000 },
 		{ "Speed: 0.01\r\n", "0.100", 100 },
 		{ "Speed: -1\r\n", "1.000", 1000 },
