@@ -178,6 +178,14 @@ expect 1 "no instance $name is running" "nothing runs yet" \
     "$vodd" -n "$name" -s stop
 
 # --- start ----------------------------------------------------------------------
+start -f -l 127.0.0.1:0 >/dev/null 2>&1 &
+early=$!
+until_true '[ -s "$pid_file" ] && [ -s "$status_file" ]' "a master"
+expect 0 "nothing to apply" "a reload waits for a start" \
+    "$vodd" -n "$name" -s reload
+expect 0 "" "and so it stops" "$vodd" -n "$name" -s stop
+wait "$early"
+
 expect 0 "" "it starts" start -l 127.0.0.1:0
 [ -s "$pid_file" ] || fail "no pid file $pid_file"
 [ "$(status state)" = serving ] || fail "it does not serve"

@@ -72,24 +72,6 @@ is(const struct instance_status *status, const char *state)
 	return strcmp(status->state, state) == 0;
 }
 
-/* False: not in its state, and said so. */
-static bool
-can(const struct order *order, const char *what, struct instance_status *status)
-{
-	const struct instance *instance = order->instance;
-
-	if (instance_read_status(instance, status) != 0) {
-		fprintf(
-		    stderr, "vodd: %s cannot be read\n", instance->status_file);
-		return false;
-	}
-	if (is(status, "serving") || is(status, "draining"))
-		return true;
-	fprintf(stderr, "vodd: instance %s is %s, it cannot %s\n",
-	    instance->name, status->state, what);
-	return false;
-}
-
 /*
  * Until DONE of the status; what it did not do is WHAT.  0: *STATUS is that
  * one.
@@ -114,6 +96,33 @@ await_status(const struct order *order,
 	fprintf(stderr, "vodd: instance %s %s after 30 s\n",
 	    order->instance->name, what);
 	return 1;
+}
+
+static bool
+has_started(const struct instance_status *status, uint64_t begun)
+{
+	(void)begun;
+	return !is(status, "starting");
+}
+
+/* It is waited for while it starts.  False: not in its state, and said so. */
+static bool
+can(const struct order *order, const char *what, struct instance_status *status)
+{
+	const struct instance *instance = order->instance;
+
+	if (instance_read_status(instance, status) != 0) {
+		fprintf(
+		    stderr, "vodd: %s cannot be read\n", instance->status_file);
+		return false;
+	}
+	if (await_status(order, has_started, 0, "has not started", status) != 0)
+		return false;
+	if (is(status, "serving") || is(status, "draining"))
+		return true;
+	fprintf(stderr, "vodd: instance %s is %s, it cannot %s\n",
+	    instance->name, status->state, what);
+	return false;
 }
 
 /* Of an order whose outcome stands in the status file. */
