@@ -480,7 +480,8 @@ class Run:
         play = Play(scheme + server.url()[4:] + "/" + name,
                     hashes=self.path())
         if away is not None:
-            play.until_position(9000)
+            # before the last one is sent, though it were sent ever so fast
+            play.until_position(1000)
             kill_all(server)
             time.sleep(away)
             server.start()

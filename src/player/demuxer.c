@@ -5,7 +5,6 @@
 #include "player/demuxer.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "base/base.h"
 
@@ -19,6 +18,7 @@ struct demuxer {
 	GList *silent; /* owned: pads, from a segment to a buffer or gap */
 	gint64 begun_us; /* when the first was no longer; 0: not yet */
 	gint64 sound_late_us;
+	atomic_bool *has_media;
 	GstClockTime start; /* the segment's */
 };
 
@@ -66,6 +66,7 @@ on_buffer(GstPad *pad, GstPadProbeInfo *info, gpointer context)
 	gint64 now_us;
 
 	(void)info;
+	atomic_store(demuxer->has_media, true);
 	if (demuxer->silent == NULL)
 		return GST_PAD_PROBE_OK;
 	forget(demuxer, pad);
@@ -145,11 +146,13 @@ demuxer_free(gpointer context, GClosure *closure)
 }
 
 void
-demuxer_watch(GstElement *element, uint64_t sound_late_us)
+demuxer_watch(
+    GstElement *element, uint64_t sound_late_us, atomic_bool *has_media)
 {
 	struct demuxer *demuxer = g_new0(struct demuxer, 1);
 
 	demuxer->sound_late_us = (gint64)sound_late_us;
+	demuxer->has_media = has_media;
 	g_signal_connect_data(element, "pad-added", G_CALLBACK(on_pad_added),
 	    demuxer, demuxer_free, 0);
 	g_signal_connect(

@@ -433,7 +433,7 @@ show_first(struct engine *engine, bool shows)
 
 static gboolean on_look(gpointer context);
 
-/* Asking for the position goes through all elements: no oftener than needed. */
+/* Each look wakes a processor that may sleep: no oftener than needed. */
 static void
 look_later(struct engine *engine)
 {
@@ -726,26 +726,6 @@ on_look(gpointer context)
 	return G_SOURCE_REMOVE;
 }
 
-/* Something of the title got as far as this. */
-static GstPadProbeReturn
-on_media(GstPad *pad, GstPadProbeInfo *info, gpointer context)
-{
-	struct engine *engine = context;
-
-	(void)pad;
-	(void)info;
-	atomic_store(&engine->has_media, true);
-	return GST_PAD_PROBE_REMOVE;
-}
-
-static void
-on_pad_added(GstElement *demuxer, GstPad *pad, gpointer context)
-{
-	(void)demuxer;
-	gst_pad_add_probe(
-	    pad, GST_PAD_PROBE_TYPE_BUFFER, on_media, context, NULL);
-}
-
 static void
 on_element_setup(GstElement *playbin, GstElement *element, gpointer context)
 {
@@ -759,9 +739,8 @@ on_element_setup(GstElement *playbin, GstElement *element, gpointer context)
 	captions_watch(engine->captions, element);
 	/* Of a file sound is there in a moment; else there is time enough for
 	 * it, and for its decoder, until what is wanted is buffered. */
-	demuxer_watch(element, engine->source == NULL ? FILE_WAIT_US : 0);
-	g_signal_connect(
-	    element, "pad-added", G_CALLBACK(on_pad_added), context);
+	demuxer_watch(element, engine->source == NULL ? FILE_WAIT_US : 0,
+	    &engine->has_media);
 }
 
 /*
@@ -787,14 +766,16 @@ static GstPadProbeReturn
 on_picture(GstPad *pad, GstPadProbeInfo *info, gpointer context)
 {
 	GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+	guint64 at =
+	    GST_BUFFER_PTS_IS_VALID(buffer) ? GST_BUFFER_PTS(buffer) : 0;
 	struct engine *engine = context;
 
 	(void)pad;
 	if (!atomic_exchange(&engine->has_picture, true))
 		gst_element_post_message(engine->playbin,
 		    gst_message_new_application(GST_OBJECT(engine->playbin),
-			gst_structure_new("picture", "at", G_TYPE_UINT64,
-			    (guint64)GST_BUFFER_PTS(buffer), NULL)));
+			gst_structure_new(
+			    "picture", "at", G_TYPE_UINT64, at, NULL)));
 	return GST_PAD_PROBE_OK;
 }
 
