@@ -104,6 +104,7 @@ struct gathering {
 	struct session *session;
 	struct table_session
 	    cursor; /* hot, as it is behind what was gathered */
+	uint32_t end; /* the packet where it ends */
 	const uint8_t *behind; /* the packet behind this one; NULL: not read */
 	uint64_t next_us;
 	bool forced; /* the first packet is half sent: whatever its time */
@@ -220,6 +221,48 @@ is_sent_again(const struct gathering *gathering, uint64_t due_us)
 	return session->resends && due_us <= session->lane->inherited_us;
 }
 
+/* By what stands behind it; if that is not known the time may be wrong. */
+static bool
+is_right(const struct gathering *gathering, uint32_t at_ms, uint32_t send_ms)
+{
+	return at_ms == send_ms &&
+	       (gathering->behind != NULL ||
+		   gathering->cursor.packet + 1 >= gathering->end);
+}
+
+/*
+ * Nothing is sent before this packet, for long: where the session stands, and
+ * reports.  -ENOBUFS: there is no room.
+ */
+static int
+gather_reports(
+    struct sender *sender, struct gathering *gathering, uint32_t send_ms)
+{
+	struct table_session *cursor = &gathering->cursor;
+	const struct table_session_cold *cold = &gathering->session->cold;
+	uint32_t before_ms = cursor->position_ms;
+	uint32_t now_ms = stream_time_ms(cursor, sender->now_us);
+
+	if (cursor->item == 0 && send_ms > before_ms &&
+	    send_ms - before_ms > STREAM_GAP_REPORT_MS)
+		cursor->sr_due_ms =
+		    MIN_OF(cursor->sr_due_ms, before_ms + STREAM_GAP_REPORT_MS);
+	cursor->position_ms = MAX_OF(before_ms, MIN_OF(now_ms, send_ms));
+	while (stream_is_gap(cursor, cold, send_ms)) {
+		uint64_t due_us = stream_due_us(cursor, cursor->sr_due_ms);
+
+		if (due_us > sender->now_us && !gathering->forced) {
+			gathering->next_us = MIN_OF(gathering->next_us, due_us);
+			return 0;
+		}
+		if (stream_emit_reports(
+			cursor, cold, now_ms, &sender->output) != 0)
+			return -ENOBUFS;
+		gathering->forced = false;
+	}
+	return 0;
+}
+
 /*
  * One packet of the arena.  GATHERED_END: it was taken, go on with the next;
  * anything else ends the gathering.
@@ -245,9 +288,14 @@ gather_packet(struct sender *sender, struct gathering *gathering,
 	gathering->next_us = MIN_OF(due_us, sender->now_us + LOOK_AGAIN_US);
 	if (gathering->next_us == due_us)
 		cursor->position_ms = at_ms;
-	if (due_us > sender->now_us + sender->lane->config->send_ahead_us &&
-	    !gathering->forced)
-		return GATHERED_ALL;
+	if (due_us > sender->now_us + sender->lane->config->send_ahead_us) {
+		if ((gathering->forced ||
+			is_right(gathering, at_ms, send_ms)) &&
+		    gather_reports(sender, gathering, at_ms) != 0)
+			return GATHERED_FULL;
+		if (!gathering->forced)
+			return GATHERED_ALL;
+	}
 	if (due_us + CATCH_UP_AFTER_US < sender->now_us &&
 	    !is_sent_again(gathering, due_us)) {
 		if (too_slow(sender, gathering, at_ms))
@@ -302,13 +350,13 @@ gather(struct sender *sender, struct gathering *gathering)
 {
 	const struct session *session = gathering->session;
 	uint32_t wanted = packets_wanted(sender, session);
-	uint32_t end = MIN_OF(session->hot.end_packet,
-	    title_packets(titles_title(session->title)));
 	enum gathered gathered;
 
-	while (gathering->cursor.packet < end) {
+	gathering->end = MIN_OF(session->hot.end_packet,
+	    title_packets(titles_title(session->title)));
+	while (gathering->cursor.packet < gathering->end) {
 		gathered = gather_some(sender, gathering,
-		    MIN_OF(wanted, end - gathering->cursor.packet));
+		    MIN_OF(wanted, gathering->end - gathering->cursor.packet));
 		if (gathered != GATHERED_END)
 			return gathered;
 	}

@@ -71,6 +71,29 @@ stream_catch_up(
 	session->catch_ms = send_ms;
 }
 
+static uint64_t
+passed_ms(uint64_t since_us, uint64_t now_us, uint64_t speed_milli)
+{
+	uint64_t us = now_us > since_us ? now_us - since_us : 0;
+
+	return (us / 1000 * speed_milli + us % 1000 * speed_milli / 1000) /
+	       1000;
+}
+
+uint32_t
+stream_time_ms(const struct table_session *session, uint64_t now_us)
+{
+	uint64_t speed = session->speed_milli;
+	uint64_t at_ms =
+	    session->first_ms + passed_ms(session->base_us, now_us, speed);
+
+	if (session->catch_us != 0)
+		at_ms = MIN_OF(
+		    at_ms, session->catch_ms +
+			       passed_ms(session->catch_us, now_us, 2 * speed));
+	return (uint32_t)MIN_OF(at_ms, UINT32_MAX);
+}
+
 unsigned
 stream_fragments(uint32_t packet_bytes, uint32_t payload_limit)
 {
@@ -202,11 +225,18 @@ is_for_the_first(const struct table_session_cold *cold)
 }
 
 static unsigned
+flows_of(
+    const struct table_session *session, const struct table_session_cold *cold)
+{
+	unsigned count = session->flow_count;
+
+	return is_for_the_first(cold) ? MIN_OF(count, 1u) : count;
+}
+
+static unsigned
 flows_sent(const struct emission *emission)
 {
-	unsigned count = emission->session->flow_count;
-
-	return is_for_the_first(emission->cold) ? MIN_OF(count, 1u) : count;
+	return flows_of(emission->session, emission->cold);
 }
 
 /* The packet as one flow gets it. */
@@ -421,17 +451,14 @@ emit_resync(struct emission *emission)
 	return error;
 }
 
+/* One for each flow; the next ones are due behind NEXT_MS. */
 static int
-emit_reports(struct emission *emission)
+emit_reports(struct emission *emission, uint32_t next_ms, uint32_t apart_ms)
 {
 	unsigned flow;
 	int error;
 
-	if (emission->send_ms < emission->session->sr_due_ms)
-		return 0;
-	emission->sr_due_ms =
-	    emission->send_ms +
-	    MIN_OF(STREAM_REPORT_MS, UINT32_MAX - emission->send_ms);
+	emission->sr_due_ms = next_ms + MIN_OF(apart_ms, UINT32_MAX - next_ms);
 	for (flow = 0; flow < flows_sent(emission);
 	     flow++, emission->position++) {
 		if (emission->position < emission->session->item)
@@ -441,6 +468,57 @@ emit_reports(struct emission *emission)
 			return error;
 	}
 	return 0;
+}
+
+/* Behind the last item a packet begins: PACKET. */
+static void
+finish(struct emission *emission, uint32_t packet)
+{
+	struct table_session *session = emission->session;
+
+	session->packet = packet;
+	session->item = 0;
+	session->sr_due_ms = emission->sr_due_ms;
+	if (emission->last == NULL)
+		return;
+	emission->last->packet = packet;
+	emission->last->item = 0;
+	emission->last->sr_due_ms = emission->sr_due_ms;
+	emission->last->resync = session->resync;
+}
+
+/*
+ * Behind the reports that stand before it a packet has begun.  Reports are of
+ * equal length, those in a gap and those before a packet: half a one is gone on
+ * with as either.
+ */
+bool
+stream_is_gap(const struct table_session *session,
+    const struct table_session_cold *cold, uint32_t send_ms)
+{
+	return send_ms > session->sr_due_ms &&
+	       send_ms - session->sr_due_ms > STREAM_GAP_REPORT_MS &&
+	       session->item < MAX_OF(flows_of(session, cold), 1u);
+}
+
+int
+stream_emit_reports(struct table_session *session,
+    const struct table_session_cold *cold, uint32_t not_before_ms,
+    struct stream_output *output)
+{
+	struct emission emission = {
+		.session = session,
+		.cold = cold,
+		.output = output,
+		.send_ms = session->sr_due_ms,
+		.interleaved = cold->transport == TABLE_TCP,
+	};
+	int error = emit_reports(&emission,
+	    MAX_OF(session->sr_due_ms, not_before_ms), STREAM_GAP_REPORT_MS);
+
+	if (error == 0)
+		finish(&emission, session->packet);
+	return error;
 }
 
 int
@@ -462,7 +540,9 @@ stream_emit(struct table_session *session,
 	int error = 0;
 
 	if (parses) {
-		error = emit_reports(&emission);
+		if (send_ms >= session->sr_due_ms)
+			error =
+			    emit_reports(&emission, send_ms, STREAM_REPORT_MS);
 		if (error == 0)
 			error = emit_resync(&emission);
 		if (error == 0)
@@ -473,17 +553,8 @@ stream_emit(struct table_session *session,
 	if (error != 0)
 		return error;
 
-	/* Behind the last item the next packet begins. */
-	session->packet++;
-	session->item = 0;
-	session->sr_due_ms = emission.sr_due_ms;
 	if (parses)
 		session->resync = 0;
-	if (emission.last != NULL) {
-		emission.last->resync = 0;
-		emission.last->packet = session->packet;
-		emission.last->item = 0;
-		emission.last->sr_due_ms = session->sr_due_ms;
-	}
+	finish(&emission, session->packet + 1);
 	return 0;
 }

@@ -63,6 +63,16 @@ sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 
 /* --- title and session ---------------------------------------------------- */
 
+/* Behind packet GAP nothing is sent for so long. */
+#define GAP 100
+static uint32_t gap_ms;
+
+static uint32_t
+send_ms_of(unsigned packet)
+{
+	return packet * PACKET_MS + (packet > GAP ? gap_ms : 0);
+}
+
 /*
  * Video 1, one packet each 20 ms: 400 kbit/s, 14 s.  Packet WRONG says that it
  * is sent at WRONG_MS.
@@ -84,10 +94,10 @@ store_title(unsigned wrong, uint32_t wrong_ms)
 	build_data_begin(&build, 50 + PACKETS * PACKET, PACKETS);
 	for (unsigned i = 0; i < PACKETS; i++) {
 		struct build_payload payload = { 0x81, i, 0, PAYLOAD_BYTES,
-			i * PACKET_MS + 1000, PAYLOAD_BYTES };
+			send_ms_of(i) + 1000, PAYLOAD_BYTES };
 
 		build_packet(&build, PACKET,
-		    i == wrong ? wrong_ms : i * PACKET_MS, PACKET_MS, &payload,
+		    i == wrong ? wrong_ms : send_ms_of(i), PACKET_MS, &payload,
 		    1);
 	}
 	test_folder_store(folder, "title.wmv", build.data, build.at);
@@ -100,6 +110,7 @@ begin(void)
 	static const int size = 8 << 20;
 
 	room = SIZE_MAX;
+	gap_ms = 0;
 	test_folder_make(folder);
 	store_title(0, 0);
 	test_lane_begin(&test, folder);
@@ -372,6 +383,130 @@ START_TEST(a_wrong_send_time_holds_nothing_up)
 }
 END_TEST
 
+/* --- gaps ----------------------------------------------------------------- */
+
+/* Sender reports that came: when, and the time they tell. */
+static struct {
+	uint64_t at_us;
+	uint32_t time_ms;
+} reported[64];
+static unsigned report_count;
+
+static void
+receive_reports(void)
+{
+	struct rtcp_summary summary;
+	uint8_t data[1500];
+	ssize_t got;
+
+	while (
+	    (got = recv(receiver.rtcp, data, sizeof(data), MSG_DONTWAIT)) > 0) {
+		ck_assert(rtcp_parse(data, (size_t)got, &summary));
+		if (!summary.has_sender_report)
+			continue;
+		ck_assert_uint_lt(report_count, ARRAY_LENGTH(reported));
+		reported[report_count].at_us = now_us;
+		reported[report_count++].time_ms = summary.sr_rtp_timestamp;
+	}
+}
+
+/* By the timer alone, to UNTIL_US. */
+static void
+play_until(struct session *session, uint64_t until_us)
+{
+	for (; now_us < until_us; now_us += TICK_US) {
+		if (session->due || session->timer.at_us <= now_us)
+			run_sender(session);
+		receive_udp();
+		receive_reports();
+	}
+}
+
+/* In front of the gap two have come: at the beginning, and in it. */
+static struct session *
+play_into_gap(uint32_t speed_milli)
+{
+	struct session *session;
+
+	gap_ms = 12000;
+	report_count = 0;
+	store_title(PACKETS, 0);
+	session = play(false, speed_milli);
+	session_set_due(session);
+	return session;
+}
+
+START_TEST(reports_tell_in_a_gap_that_the_session_goes_on)
+{
+	uint32_t last_ms = send_ms_of(GAP), speed = speeds[_i];
+	struct session *session = play_into_gap(speed);
+	uint64_t second_us = UINT64_C(1000) * US_PER_SECOND / speed;
+
+	play_until(session, BEGIN_US + 18 * second_us);
+	ck_assert_uint_gt(sent_count, GAP + 1);
+	ck_assert_uint_ge(report_count, 12);
+	for (unsigned i = 1; i < 12; i++) {
+		uint64_t at_us =
+		    BEGIN_US + last_ms * second_us / 1000 + i * second_us;
+
+		ck_assert_uint_eq(reported[i].time_ms, last_ms + i * 1000);
+		ck_assert_uint_ge(reported[i].at_us + TICK_US, at_us);
+		ck_assert_uint_le(reported[i].at_us, at_us + 2 * TICK_US);
+	}
+	/* Then all is as before. */
+	ck_assert_uint_ge(reported[12].time_ms, send_ms_of(GAP + 1) - 1000);
+	ck_assert_uint_le(report_count, 14);
+	for (unsigned i = 0; i < sent_count; i++)
+		ck_assert_uint_eq(sent[i].send_ms, send_ms_of(i));
+}
+END_TEST
+
+START_TEST(a_session_that_stood_still_in_a_gap_reports_once)
+{
+	struct session *session = play_into_gap(1000);
+	unsigned before;
+
+	play_until(session, BEGIN_US + 4 * US_PER_SECOND);
+	before = report_count;
+	now_us += 5 * US_PER_SECOND;
+	play_until(session, now_us + US_PER_SECOND / 2);
+	ck_assert_uint_eq(report_count, before + 1);
+}
+END_TEST
+
+START_TEST(who_goes_on_in_a_gap_waits_for_the_rest_of_it)
+{
+	struct session *session = play_into_gap(1000);
+	struct table_session *hot = &session->hot;
+	uint32_t now_ms = 9000;
+
+	play_until(session, BEGIN_US + now_ms * US_PER_MS);
+	ck_assert_uint_eq(sent_count, GAP + 1);
+	ck_assert_uint_ge(hot->position_ms + 1000, now_ms);
+	ck_assert_uint_le(hot->position_ms, now_ms);
+	session_pause(session);
+	now_us += US_PER_SECOND;
+	session_play(session, hot->packet, hot->position_ms, PACKETS, 1000);
+	hot->base_us = now_us;
+	play_until(session,
+	    now_us + (send_ms_of(GAP + 1) - now_ms + 1200) * US_PER_MS);
+	ck_assert_uint_gt(sent_count, GAP + 1);
+}
+END_TEST
+
+START_TEST(a_wrong_send_time_is_no_gap)
+{
+	struct session *session;
+
+	report_count = 0;
+	store_title(GAP, 13000);
+	session = play(false, 1000);
+	session_set_due(session);
+	play_until(session, BEGIN_US + 4 * US_PER_SECOND);
+	ck_assert_uint_eq(report_count, 1);
+}
+END_TEST
+
 /* --- a full socket -------------------------------------------------------- */
 
 START_TEST(what_did_not_get_out_is_sent_again)
@@ -492,7 +627,7 @@ main(void)
 {
 	Suite *suite = suite_create("sender");
 	TCase *pace = tcase_create("pace"), *full = tcase_create("full");
-	TCase *tcp = tcase_create("tcp");
+	TCase *tcp = tcase_create("tcp"), *gaps = tcase_create("gaps");
 	TCase *cases[] = { pace, full, tcp };
 	SRunner *runner;
 	int failed;
@@ -502,6 +637,12 @@ main(void)
 	tcase_add_loop_test(pace,
 	    a_stall_is_caught_up_at_twice_the_rate_and_nothing_is_left_out, 0,
 	    3);
+	tcase_add_loop_test(gaps,
+	    reports_tell_in_a_gap_that_the_session_goes_on, 0,
+	    ARRAY_LENGTH(speeds));
+	tcase_add_test(gaps, a_session_that_stood_still_in_a_gap_reports_once);
+	tcase_add_test(gaps, who_goes_on_in_a_gap_waits_for_the_rest_of_it);
+	tcase_add_test(gaps, a_wrong_send_time_is_no_gap);
 	tcase_add_loop_test(pace, a_wrong_send_time_holds_nothing_up, 0,
 	    ARRAY_LENGTH(wrong_times));
 	tcase_add_test(pace, who_goes_on_waits_for_his_time_unless_he_is_late);

@@ -612,11 +612,14 @@ report_at(size_t i)
 {
 	const struct stream_item *item = &output.items[i];
 	struct rtcp_summary summary;
+	size_t prefix;
 
 	ck_assert_uint_lt(i, output.item_count);
 	ck_assert(item->rtcp);
 	ck_assert_uint_eq(item->body_bytes, 0);
-	ck_assert(rtcp_parse(item->head, item->head_bytes, &summary));
+	prefix = item->head[0] == '$' ? 4 : 0; /* interleaved */
+	ck_assert(rtcp_parse(
+	    item->head + prefix, item->head_bytes - prefix, &summary));
 	ck_assert(summary.has_sender_report);
 	return summary;
 }
@@ -678,6 +681,74 @@ START_TEST(a_report_tells_what_was_sent_and_when_it_is)
 	/* It has no sequence number and is no packet of the flow. */
 	ck_assert_uint_eq(session.flows[0].packets, 8);
 	ck_assert_uint_eq(see(1, false).rtp.sequence, 1000);
+}
+END_TEST
+
+/* Half sent, they go on as what they were, one by one. */
+START_TEST(reports_in_a_gap_are_the_same_from_any_of_them_on)
+{
+	struct table_session start = session_at(1000, 1000), all, one, next;
+	struct table_session_cold cold = cold_of(TABLE_TCP);
+	struct stream_item whole[3];
+	uint8_t bytes[3][STREAM_HEAD_MAX];
+
+	set_up_apart(&start, &cold);
+	start.flow_count = 3;
+	start.packet = 5;
+	start.resync = 1;
+	start.sr_due_ms = 3000;
+	ck_assert(!stream_is_gap(&start, &cold, 4000));
+	ck_assert(stream_is_gap(&start, &cold, 4001));
+	all = one = start;
+	begin_output();
+	ck_assert_int_eq(stream_emit_reports(&all, &cold, 3500, &output), 0);
+	ck_assert_uint_eq(output.item_count, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		whole[i] = output.items[i];
+		ck_assert_uint_eq(report_at(i).sr_rtp_timestamp, 3000);
+		memcpy(bytes[i], whole[i].head, whole[i].head_bytes);
+	}
+	ck_assert_uint_eq(all.sr_due_ms, 4500);
+	ck_assert_uint_eq(all.packet, 5);
+	ck_assert_uint_eq(all.item, 0);
+	ck_assert_uint_eq(all.resync, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert(stream_is_gap(&one, &cold, 9000));
+		begin_output();
+		output.item_limit = 1;
+		next = one;
+		ck_assert_int_eq(
+		    stream_emit_reports(&one, &cold, 3500, &output),
+		    i < 2 ? -ENOBUFS : 0);
+		ck_assert_mem_eq(
+		    output.items[0].head, bytes[i], whole[i].head_bytes);
+		stream_advance(&next, &output.items[0]);
+		ck_assert_mem_eq(&next, &one, sizeof(one));
+	}
+	ck_assert_mem_eq(&one, &all, sizeof(all));
+	/* Behind them the packet has begun, whatever time it tells. */
+	one.item = 3;
+	ck_assert(!stream_is_gap(&one, &cold, 9000));
+}
+END_TEST
+
+START_TEST(it_is_as_late_as_what_is_due)
+{
+	static const uint32_t speeds[] = { 500, 1000, 2000 };
+	struct table_session session = session_at(1000, speeds[_i]);
+
+	for (uint32_t at = 1000; at < 100000; at += 777) {
+		uint64_t due_us = stream_due_us(&session, at);
+
+		/* Microseconds may be rounded down. */
+		ck_assert_uint_le(stream_time_ms(&session, due_us), at);
+		ck_assert_uint_ge(stream_time_ms(&session, due_us + 2), at);
+		if (at == 1000 + 30 * 777)
+			stream_catch_up(
+			    &session, due_us + 9 * US_PER_SECOND, at);
+	}
+	ck_assert_uint_eq(stream_time_ms(&session, 0), 1000);
+	ck_assert_uint_eq(stream_time_ms(&session, UINT64_MAX), UINT32_MAX);
 }
 END_TEST
 
@@ -1054,6 +1125,9 @@ main(void)
 	    reports_stand_before_the_first_packet_and_each_five_seconds);
 	tcase_add_loop_test(
 	    reports, a_report_tells_what_was_sent_and_when_it_is, 0, 3);
+	tcase_add_test(
+	    reports, reports_in_a_gap_are_the_same_from_any_of_them_on);
+	tcase_add_loop_test(reports, it_is_as_late_as_what_is_due, 0, 3);
 	tcase_add_test(
 	    reports, reports_stay_five_seconds_apart_at_the_end_of_all_times);
 	tcase_add_loop_test(
