@@ -24,7 +24,8 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from playerlib.hostile import SESSION, SSRC, Server, Title, frame  # noqa: E402
+from playerlib.hostile import (  # noqa: E402
+    COMMANDS, SESSION, SOUND, SSRC, Server, Title, frame, send_ms)
 from playerlib.vodplay import Failed, Play  # noqa: E402
 from vtlib.net import patience  # noqa: E402
 from vtlib.server import program  # noqa: E402
@@ -611,6 +612,73 @@ class Beside(Spoiled):
 @case(FAILS)
 class silence_in_mid_play(Beside):
     """What it is asked it answers."""
+
+
+class Pictures(Beside):
+    """What may be apart for as long as the title is; between them are reports
+    of what time it is."""
+
+    def sdp(self):
+        header = self.title.header.replace(SOUND, COMMANDS)
+        assert header != self.title.header
+        return self.title.sdp(header)
+
+    def report(self, one, ms):
+        last_ms = send_ms(self.title.packets[59])
+        one.sendall(frame(1, struct.pack("!BBHIQIII", 0x80, 200, 6, SSRC,
+                                         time.time_ns(), last_ms + ms, 0, 0)))
+
+
+@case(FAILS)
+class silence_of_pictures_alone(Pictures):
+    """The same; nothing tells that it goes on."""
+
+
+@case(FAILS)
+class reports_of_one_time(Pictures):
+    def beside(self, one, number):
+        self.report(one, 1000)
+        self.pause(0.3)
+
+
+@case(FAILS)
+class reports_of_a_time_that_crawls(Pictures):
+    def beside(self, one, number):
+        self.report(one, 1000 + number)
+        self.pause(0.3)
+
+
+@case(FAILS)
+class reports_of_a_time_behind_the_end(Pictures):
+    def beside(self, one, number):
+        self.report(one, number * 1000)
+        self.pause(0.3)
+
+
+@case(FAILS)
+class reports_that_begin_anew(Pictures):
+    """With each connection, which is lost then."""
+
+    def beside(self, one, number):
+        self.report(one, 500 * (number - 59))
+        self.pause(0.5)
+        if number == 63:
+            one.close()
+
+
+@case(PLAYS)
+class reports_between_pictures(Pictures):
+    """As they should be, with the longest that is allowed between them."""
+    options = "--duration", "10"
+
+    def beside(self, one, number):
+        if number > 61:
+            for packet in self.title.packets[60:]:
+                one.sendall(self.rtp(packet))
+            self.bye(one)
+            raise OSError
+        self.pause(5)
+        self.report(one, 5000 * (number - 59))
 
 
 @case(FAILS, scheme="rtspu")

@@ -21,7 +21,11 @@
  * answer, one after the other, and bring nothing.
  */
 #define BARREN_US (7 * US_PER_SECOND / 2)
-#define BARREN_CONNECTIONS 2
+#define BARREN_ALL_US (2 * BARREN_US)
+/* Of pictures alone: till a report comes, each 5 s (RFC 3550 6.2). */
+#define BARREN_MOST_US (6 * US_PER_SECOND)
+/* Nothing comes for so long: a report stands for what does not. */
+#define GAP_US (US_PER_SECOND / 2)
 #define REDIRECTS_MOST 5
 #define TARGET_LEAST_MS 1000
 #define TARGET_MOST_MS 10000
@@ -307,14 +311,26 @@ look_at(struct client *client, const struct asf_packet *parsed)
 	}
 }
 
+static void
+reach(struct client *client, uint64_t time_ms)
+{
+	client->reached = (struct client_point){ client_now_us(), time_ms };
+}
+
+/* To where no connection had come before. */
+static void
+advance(struct client *client)
+{
+	client->advanced = client->reached;
+	client->barren_us = 0;
+}
+
 /* On the way to what is missing; one that repeats itself for ever is not. */
 static void
 skip(struct client *client, uint32_t send_ms)
 {
-	if (send_ms <= client->skipped_ms)
-		return;
-	client->skipped_ms = send_ms;
-	client->last_packet_us = client_now_us();
+	if (send_ms > client->reached.ms)
+		reach(client, send_ms);
 }
 
 static void
@@ -324,6 +340,7 @@ on_packet(void *context, const uint8_t *packet, const struct asf_packet *parsed)
 	uint64_t value = hash(packet, client->prologue.header.packet_bytes);
 
 	client->had_data = true;
+	client->packet_ms = parsed->send_ms;
 	if (client->is_skipping) {
 		if (is_known(client, parsed->send_ms, value)) {
 			skip(client, parsed->send_ms);
@@ -331,8 +348,9 @@ on_packet(void *context, const uint8_t *packet, const struct asf_packet *parsed)
 		}
 		client->is_skipping = parsed->send_ms <= client->resume_ms;
 	}
-	client->last_packet_us = client_now_us();
-	client->lost_us = client->barren_us = 0;
+	reach(client, parsed->send_ms);
+	advance(client);
+	client->lost_us = 0;
 	client_set_state(client, CLIENT_STREAMING);
 	remember(client, parsed->send_ms, value);
 	look_at(client, parsed);
@@ -418,29 +436,49 @@ client_has_all(struct client *client)
 	       client->latest_ms + UINT64_C(500) >= end_ms(client);
 }
 
-/*
- * How long a server that is there may bring nothing.  Sound never stops for
- * long; pictures alone, like slides, may be as far apart as the title is long.
- */
-static uint64_t
-gap_most_us(const struct client *client)
+/* Time in a gap, from POINT on: half as fast as ours, or faster. */
+static bool
+has_gone_on(const struct client_point *point, uint64_t time_ms, uint64_t now_us)
 {
-	uint64_t since_us = client->has_resume ? client->resume_ms * US_PER_MS
-					       : client->start_us;
-	uint64_t end_us = end_ms(client) * US_PER_MS;
+	uint64_t since_us = now_us - MIN_OF(now_us, point->at_us);
 
-	if (client_plays(client, ASF_AUDIO) || end_us < since_us + BARREN_US)
-		return BARREN_US;
-	return end_us - since_us;
+	return time_ms > point->ms &&
+	       time_ms >= point->ms + since_us / US_PER_MS / 2;
+}
+
+/*
+ * Pictures alone may be as far apart as the title is long, and so may all of a
+ * title be.  In a gap the server's reports go on (RFC 3550 6.3), with times
+ * that do; else it is only there.
+ */
+void
+client_reported(struct client *client, uint32_t passed_ms)
+{
+	uint64_t now_us = client_now_us(), most_ms = end_ms(client);
+	uint64_t time_ms = (uint64_t)client->packet_ms + passed_ms;
+
+	if (!client->had_data || now_us < client->last_data_us + GAP_US ||
+	    (most_ms != 0 && time_ms > most_ms) ||
+	    !has_gone_on(&client->reached, time_ms, now_us))
+		return;
+	reach(client, time_ms);
+	if (has_gone_on(&client->advanced, time_ms, now_us))
+		advance(client);
+	client_gap(client);
+}
+
+/* For how long one connection may bring nothing. */
+static uint64_t
+barren_most_us(const struct client *client)
+{
+	return client_plays(client, ASF_AUDIO) ? BARREN_US : BARREN_MOST_US;
 }
 
 uint64_t
 client_patience_us(const struct client *client)
 {
-	uint64_t most_us = gap_most_us(client);
-	uint64_t all_us = most_us * BARREN_CONNECTIONS;
-
-	return MIN_OF(most_us, all_us - MIN_OF(all_us, client->barren_us));
+	return MIN_OF(barren_most_us(client),
+	    BARREN_ALL_US - MIN_OF(BARREN_ALL_US, client->barren_us));
 }
 
 void
@@ -448,7 +486,7 @@ client_was_barren(struct client *client, uint64_t since_us)
 {
 	/* There is no other one sooner; and who slept did not wait for it. */
 	client->barren_us +=
-	    MIN_OF(MAX_OF(since_us, RETRY_US), gap_most_us(client));
+	    MIN_OF(MAX_OF(since_us, RETRY_US), barren_most_us(client));
 }
 
 bool

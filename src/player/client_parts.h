@@ -30,6 +30,11 @@ enum link_end {
 	LINK_FAILED, /* for good; client->failure */
 };
 
+/* A time in the title, and when it was there. */
+struct client_point {
+	uint64_t at_us, ms;
+};
+
 struct client {
 	struct client_options options;
 	client_changed *changed;
@@ -51,12 +56,15 @@ struct client {
 	struct landing *landing;
 	uint64_t opened_us, lost_us; /* 0: not lost */
 	uint64_t last_data_us;
-	uint64_t last_packet_us; /* a whole one that got it on */
-	uint64_t barren_us; /* since a new one, of servers that were there */
+	uint32_t packet_ms; /* the last one's send time */
+	/* Where it has come to, by a packet or a report in a gap; and where no
+	 * connection had come before. */
+	struct client_point reached, advanced;
+	uint64_t barren_us; /* since then, of servers that were there */
 	bool had_data; /* a whole packet, ever */
 	/* Where to begin anew: behind the packets of RESUME_MS that came. */
 	bool has_resume, is_skipping;
-	uint32_t resume_ms, skipped_ms;
+	uint32_t resume_ms;
 	uint64_t same_time[SAME_TIME_MOST]; /* hashes */
 	unsigned same_time_count;
 	uint32_t key_ms; /* presentation times: of one that began */
@@ -93,6 +101,8 @@ void client_arrived(struct client *client, uint64_t now_us, size_t bytes);
 void client_end(struct client *client); /* of the title */
 /* The server is there, has nothing to send, and was not expected to have. */
 void client_gap(struct client *client);
+/* A report says that it has come PASSED_MS beyond the last packet. */
+void client_reported(struct client *client, uint32_t passed_ms);
 void client_set_state(struct client *client, enum client_state state);
 /*
  * How long a server that answered PLAY may bring nothing that gets the title

@@ -281,7 +281,7 @@ start(struct link *link)
 	struct client *client = link->client;
 
 	client->is_skipping = client->has_resume;
-	client->skipped_ms = 0;
+	client->reached.ms = 0;
 	link->phase = PHASE_STARTING;
 	link->is_fast = true;
 	link->from_start = true;
@@ -478,8 +478,14 @@ take_rtcp(struct link *link, const uint8_t *data, size_t size, uint64_t now_us)
 	if (reorder == NULL || !rtcp_parse(data, size, &summary) ||
 	    !takes_media(link))
 		return;
-	if (summary.has_sender_report)
+	if (summary.has_sender_report) {
 		reorder_sender_report(reorder, summary.sr_ntp, now_us);
+		if (reorder_has_begun(reorder) &&
+		    summary.sender_ssrc == reorder_ssrc(reorder))
+			client_reported(
+			    link->client, summary.sr_rtp_timestamp -
+					      reorder_timestamp(reorder));
+	}
 	if (summary.has_bye && link->bye_us == 0 &&
 	    (!reorder_has_begun(reorder) ||
 		summary.bye_ssrc == reorder_ssrc(reorder)))
@@ -665,12 +671,11 @@ watch_beginning(struct link *link, uint64_t now_us)
 	return LINK_GOES_ON;
 }
 
-/* For how long the server has brought nothing that gets the title on. */
+/* Since the server has brought something last, or was asked for it. */
 static uint64_t
-barren_us(const struct link *link, uint64_t now_us)
+barren_us(const struct link *link, uint64_t since_us, uint64_t now_us)
 {
-	return passed_us(
-	    MAX_OF(link->playing_us, link->client->last_packet_us), now_us);
+	return passed_us(MAX_OF(link->playing_us, since_us), now_us);
 }
 
 /* Nothing comes: is the server there, and is it the way? */
@@ -680,7 +685,7 @@ watch_silence(struct link *link, uint64_t now_us)
 	bool is_udp = dialogue_transport(link->dialogue)->is_udp;
 	struct client *client = link->client;
 	bool has_begun = reorder_has_begun(client->reorder);
-	uint64_t since_us = barren_us(link, now_us);
+	uint64_t since_us = barren_us(link, client->reached.at_us, now_us);
 
 	if (link->phase != PHASE_PLAYING)
 		return LINK_GOES_ON;
@@ -892,7 +897,8 @@ converse(struct link *link)
 	if (link->phase == PHASE_PLAYING &&
 	    (end == LINK_LOST || end == LINK_TO_TCP))
 		client_was_barren(
-		    link->client, barren_us(link, client_now_us()));
+		    link->client, barren_us(link, link->client->advanced.at_us,
+				      client_now_us()));
 	client_count(link->client, dialogue_transport(link->dialogue)->is_udp);
 	/* The server need not wait for its time-out: told, not asked. */
 	if (link->phase >= PHASE_STARTING && end != LINK_LOST) {

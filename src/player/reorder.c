@@ -44,6 +44,7 @@ struct reorder {
 	bool has_ssrc;
 	uint32_t cycles, base, expected_before, received, received_before;
 	uint16_t highest;
+	uint32_t timestamp; /* of the highest */
 	/* A.8; times in units of 1/16 ms, as the jitter is kept */
 	bool has_transit;
 	uint32_t transit;
@@ -154,10 +155,11 @@ count_arrival(struct reorder *reorder, const struct rtp_header *header,
 	reorder->received++;
 	reorder->counts.packets++;
 	reorder->counts.bytes += size;
-	if (ahead != 0 && ahead < 0x8000) {
+	if (ahead < 0x8000) {
 		if (header->sequence < reorder->highest)
 			reorder->cycles += 0x10000;
 		reorder->highest = header->sequence;
+		reorder->timestamp = header->timestamp;
 	}
 	count_jitter(reorder, header->timestamp, now_us);
 }
@@ -179,6 +181,12 @@ uint32_t
 reorder_ssrc(const struct reorder *reorder)
 {
 	return reorder->ssrc;
+}
+
+uint32_t
+reorder_timestamp(const struct reorder *reorder)
+{
+	return reorder->timestamp;
 }
 
 /* RFC 3550 A.3 */

@@ -61,8 +61,10 @@ void reorder_counts(const struct reorder *reorder, struct reorder_counts *out);
 
 /* Has a packet come since the last restart? */
 bool reorder_has_begun(const struct reorder *reorder);
-/* The flow's source, valid when a packet has come. */
+/* The flow's source, and the time of its last packet in order; valid when one
+ * has come. */
 uint32_t reorder_ssrc(const struct reorder *reorder);
+uint32_t reorder_timestamp(const struct reorder *reorder);
 /* For a receiver report; the fraction is of what came since the last call. */
 void reorder_report(
     struct reorder *reorder, uint64_t now_us, struct rtcp_report *out);

@@ -364,6 +364,8 @@ source_create(GstPushSrc *push, GstBuffer **out)
 	case CLIENT_INTERRUPTED:
 		return GST_FLOW_FLUSHING;
 	case CLIENT_FAILURE:
+		/* The client's thread may not have come to it yet. */
+		on_changed(source);
 		break;
 	}
 	client_status(source->client, &status);

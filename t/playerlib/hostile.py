@@ -12,6 +12,8 @@ import struct
 import threading
 import time
 
+SOUND = bytes.fromhex("409e69f84d5bcf11a8fd00805f5c442b")
+COMMANDS = bytes.fromhex("c0cfda59e659d011a3ac00a0c90348f6")
 FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 SSRC = 0x11223344
 SESSION = "a1b2c3d4e5f6"
