@@ -467,6 +467,32 @@ class Run:
             problem = "it did not reconnect"
         return problem
 
+    def interval(self, scheme):
+        """Sound and pictures, twelve seconds of nothing, and some more."""
+        server = self.server("interval-%s" % scheme)
+        name = "interval.wmv"
+        path = os.path.join(self.served, name)
+        with self.lock:
+            if not os.path.exists(path):
+                late = "PTS+gte(T\\,2)*12/TB"
+                disk.run(["-f", "lavfi", "-i", "testsrc=r=10:s=320x240:d=4",
+                          "-f", "lavfi", "-i", "sine=d=4",
+                          "-vf", "setpts=" + late, "-af", "asetpts=" + late,
+                          "-fps_mode", "passthrough",
+                          "-c:v", "wmv2", "-c:a", "wmav2", path])
+        play = Play(scheme + server.url()[4:] + "/" + name,
+                    hashes=self.path())
+        got = play.played(30).hashes()
+        server.stop()
+        counts = play.statistics()
+        times = [frame.ms for frame in got.frames[0]]
+        if len(times) != 40 or max(
+                b - a for a, b in zip(times, times[1:])) < 12000:
+            return "pictures at %s ms" % times
+        if counts["reconnects"] > 0:
+            return "%(reconnects)d reconnects" % counts
+        return disk.difference(path, ["video", "audio"], got, 16)
+
     def slides(self, scheme, away=None):
         """A picture each nine seconds, and nothing in between; AWAY: and the
         server is killed there."""
@@ -652,6 +678,8 @@ class Run:
             yield "server comes back, UDP", (
                 lambda: self.comes_back("rtspu", 2))
             yield "workers killed, TCP", lambda: self.killed_workers("rtspt")
+            yield "interval, UDP", lambda: self.interval("rtspu")
+            yield "interval, TCP", lambda: self.interval("rtspt")
             yield "slides, UDP", lambda: self.slides("rtspu")
             yield "slides, TCP", lambda: self.slides("rtspt")
             yield "slides, killed in between", (
