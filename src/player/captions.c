@@ -14,6 +14,7 @@
 struct captions {
 	captions_prologue *prologue;
 	void *context;
+	uint32_t told_ms; /* commands before are; the engine's thread's */
 	GMutex mutex; /* of all below */
 	struct script header, passing;
 	uint32_t packet_bytes; /* 0: no header came yet */
@@ -239,11 +240,20 @@ captions_may_come(struct captions *captions)
 }
 
 void
-captions_tell(struct captions *captions, uint32_t from_ms, uint32_t end_ms,
+captions_go_to(struct captions *captions, uint64_t position_us)
+{
+	captions->told_ms = (uint32_t)(position_us / US_PER_MS);
+}
+
+void
+captions_tell(struct captions *captions, uint64_t position_us,
     captions_due *due, void *context)
 {
+	uint32_t end_ms = (uint32_t)(position_us / US_PER_MS) + 1;
+
 	g_mutex_lock(&captions->mutex);
-	tell_of(&captions->header, from_ms, end_ms, due, context);
-	tell_of(&captions->passing, from_ms, end_ms, due, context);
+	tell_of(&captions->header, captions->told_ms, end_ms, due, context);
+	tell_of(&captions->passing, captions->told_ms, end_ms, due, context);
 	g_mutex_unlock(&captions->mutex);
+	captions->told_ms = MAX_OF(captions->told_ms, end_ms);
 }

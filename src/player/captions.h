@@ -29,8 +29,10 @@ void captions_forget(struct captions *captions); /* no title any more */
 /* False: none are in the title, as far as its header came. */
 bool captions_may_come(struct captions *captions);
 
-/* DUE is called for those from FROM_MS on, before END_MS. */
-void captions_tell(struct captions *captions, uint32_t from_ms, uint32_t end_ms,
+/* The title goes on at POSITION_US: what is before is not due any more. */
+void captions_go_to(struct captions *captions, uint64_t position_us);
+/* DUE is called for those that became due on the way to POSITION_US. */
+void captions_tell(struct captions *captions, uint64_t position_us,
     captions_due *due, void *context);
 
 #endif
