@@ -3,6 +3,8 @@
 """
 demo - what the cluster does when viewers come and nodes go: two minutes, a line
 every five seconds, and lab.svg of what the agents said.
+
+usage: demo.py [SECONDS]    all of it in so many seconds, in a hurry
 """
 
 import json
@@ -20,7 +22,7 @@ from cluster import BUILD, VIP, say
 SECONDS = 120
 CAPACITIES = (10, 10, 20)
 RATES = (30, 100, 400)      # kbit/s
-LENGTHS = (20, 30, 40)      # s
+LENGTHS = (20, 30, 40)      # s, in so long a demo
 ARRIVALS = 3.5              # a second
 
 
@@ -74,9 +76,19 @@ class Record:
             self.events, self.now())
 
 
-def choose(random):
-    rate, length = random.choice(RATES), random.choice(LENGTHS)
-    return "%dk-%ds.asf" % (rate, length), length
+def title(rate, length):
+    return "%dk-%ds.asf" % (rate, length)
+
+
+def lengths(seconds):
+    return [round(one * seconds / SECONDS) for one in LENGTHS]
+
+
+def chooser(seconds):
+    def choose(random):
+        rate, length = random.choice(RATES), random.choice(lengths(seconds))
+        return title(rate, length), length
+    return choose
 
 
 class Player:
@@ -128,8 +140,8 @@ class Player:
             "%(picture_gap_ms)d ms" % self.told)
 
 
-def perform(lab, crowd, victim):
-    record = Record(lab)
+def perform(lab, crowd, victim, seconds):
+    record, pace = Record(lab), seconds / SECONDS
     nodes, directors = lab.nodes, lab.directors
     script = [
         (25, "n2 drains", lambda: nodes["n2"].order("drain")),
@@ -137,35 +149,36 @@ def perform(lab, crowd, victim):
         (75, victim + " loses its power", lambda: nodes[victim].die()),
         (90, victim + " is back", lambda: (nodes[victim].plug(),
                                            nodes[victim].start())),
-        (105, "d1 is unplugged", lambda: directors["d1"].unplug()),
+        (100, "d1 is unplugged", lambda: directors["d1"].unplug()),
     ]
-    crowd.arrive(ARRIVALS, choose, time.monotonic() + SECONDS)
+    crowd.arrive(ARRIVALS, chooser(seconds), time.monotonic() + seconds)
     record.event("viewers come, %g a second" % ARRIVALS)
     shown = 0
-    while record.now() < SECONDS:
-        while script and record.now() >= script[0][0]:
+    while record.now() < seconds:
+        while script and record.now() >= pace * script[0][0]:
             _, words, act = script.pop(0)
             record.event(words)
             act()
         record.take()
         if record.now() >= shown:
             record.line()
-            shown += 5
+            shown += 5 * pace
         time.sleep(max(0, 1 - record.now() % 1))
+    record.line()
     return record
 
 
 def main():
+    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
     say("bringing up clients, d1, d2, n1, n2, n3")
     with cluster.Cluster(capacities=CAPACITIES) as lab:
         for rate in RATES:
-            for length in LENGTHS:
-                lab.make_title("%dk-%ds.asf" % (rate, length), rate * 1000,
-                               length)
+            for length in lengths(seconds):
+                lab.make_title(title(rate, length), rate * 1000, length)
         crowd = viewers.Crowd()
         player = Player()
         victim = player.node(lab)
-        record = perform(lab, crowd, victim)
+        record = perform(lab, crowd, victim, seconds)
         player.end()
         with open("lab.svg", "w") as out:
             out.write(record.draw())
