@@ -14,7 +14,20 @@
 #include "base/bytes.h"
 #include "media/asf.h"
 
+#define TYPES_MOST 64
 #define TEXT_MOST 2048
+
+/* Where it begins; what there is no room for is cut off. */
+static uint32_t
+put_text(struct script *script, const uint8_t *text, size_t bytes)
+{
+	size_t at = script->used;
+
+	asf_text(text, bytes, script->texts + at,
+	    MIN_OF(sizeof(script->texts) - at, (size_t)TEXT_MOST));
+	script->used += strlen(script->texts + at) + 1;
+	return (uint32_t)at;
+}
 
 /* Length in WCHARs, then so many; false: they are not there. */
 static bool
@@ -22,15 +35,10 @@ take_text(struct bytes_reader *reader, struct script *out, uint32_t *at)
 {
 	size_t bytes = bytes_u16le(reader) * (size_t)2;
 	const uint8_t *text = bytes_take(reader, bytes);
-	size_t room = MIN_OF(sizeof(out->texts) - out->used, (size_t)TEXT_MOST);
 
-	if (reader->failed || room < 4)
+	if (reader->failed || sizeof(out->texts) - out->used < 4)
 		return false;
-	asf_text(text, bytes, out->texts + out->used, room);
-	*at = (uint32_t)out->used;
-	while (out->texts[out->used] != '\0')
-		out->used++;
-	out->used++;
+	*at = put_text(out, text, bytes);
 	return true;
 }
 
@@ -49,7 +57,7 @@ script_parse(
     const uint8_t *body, size_t size, uint32_t preroll_ms, struct script *out)
 {
 	struct bytes_reader reader = bytes_reader(body, size);
-	uint32_t types[SCRIPT_TYPES_MOST];
+	uint32_t types[TYPES_MOST];
 	unsigned commands, type_count;
 
 	out->count = 0;
@@ -57,7 +65,7 @@ script_parse(
 	bytes_skip(&reader, 16);
 	commands = bytes_u16le(&reader);
 	type_count = bytes_u16le(&reader);
-	if (type_count > SCRIPT_TYPES_MOST)
+	if (type_count > TYPES_MOST)
 		return;
 	for (unsigned i = 0; i < type_count; i++)
 		if (!take_text(&reader, out, &types[i]))
@@ -101,16 +109,6 @@ behind_nul(const uint8_t *body, size_t size, size_t at)
 	while (at + 2 <= size && (body[at] != 0 || body[at + 1] != 0))
 		at += 2;
 	return at + 2 <= size ? at + 2 : size;
-}
-
-static uint32_t
-put_text(struct script *script, const uint8_t *text, size_t bytes)
-{
-	size_t at = script->used;
-
-	asf_text(text, bytes, script->texts + at, TEXT_MOST);
-	script->used += strlen(script->texts + at) + 1;
-	return (uint32_t)at;
 }
 
 static bool

@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #define SCRIPT_COMMANDS_MOST 1024
-#define SCRIPT_TYPES_MOST 64
 #define SCRIPT_TEXT_MOST 65536
 
 struct script_command {
