@@ -74,6 +74,21 @@ scheme_find(const char *name, size_t length)
 	return NULL;
 }
 
+static bool
+is_port(const char *text, const char *end)
+{
+	unsigned number = 0;
+
+	if (end - text > 5)
+		return false;
+	for (; text < end; text++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		number = number * 10 + (unsigned)(*text - '0');
+	}
+	return number >= 1 && number <= 65535;
+}
+
 /* host, host:port, [v6]:port, with or without user@; ends at '/', '?', '#'. */
 static const char *
 check_host(const char *host)
@@ -82,7 +97,6 @@ check_host(const char *host)
 	const char *end = host + length;
 	const char *at = memchr(host, '@', length);
 	const char *port;
-	unsigned number = 0;
 
 	if (at != NULL)
 		host = at + 1;
@@ -100,18 +114,9 @@ check_host(const char *host)
 		if (memchr(host, ' ', (size_t)(port - host)) != NULL)
 			return "The name of a server has no blanks.";
 	}
-	if (port == end)
+	if (port == end || (*port == ':' && is_port(port + 1, end)))
 		return NULL;
-	if (*port != ':' || port + 1 == end || end - port > 6)
-		return "The port is not a number from 1 to 65535.";
-	for (port++; port < end; port++) {
-		if (*port < '0' || *port > '9')
-			return "The port is not a number from 1 to 65535.";
-		number = number * 10 + (unsigned)(*port - '0');
-	}
-	return number >= 1 && number <= 65535
-		   ? NULL
-		   : "The port is not a number from 1 to 65535.";
+	return "The port is not a number from 1 to 65535.";
 }
 
 static bool
