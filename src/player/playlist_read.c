@@ -80,6 +80,19 @@ take_until(struct piece piece, char byte, struct piece *rest)
 	return (struct piece){ piece.at, length };
 }
 
+/* Up to a blank or END. */
+static struct piece
+take_word(struct piece piece, char end, struct piece *rest)
+{
+	size_t length = 0;
+
+	while (length < piece.length && piece.at[length] != end &&
+	       !is_blank(piece.at[length]))
+		length++;
+	*rest = skip(piece, length);
+	return (struct piece){ piece.at, length };
+}
+
 /* An address is told whole or not at all. */
 static bool
 copy_url(struct piece piece, char out[PLAYLIST_URL_MAX])
@@ -177,34 +190,25 @@ static bool
 take_attribute(struct piece *tag, struct piece *name, struct piece *value)
 {
 	struct piece rest = trim(*tag);
-	size_t length = 0;
 
-	while (length < rest.length && rest.at[length] != '=' &&
-	       !is_blank(rest.at[length]))
-		length++;
-	if (length == 0 && rest.length == 0)
+	if (rest.length == 0)
 		return false;
-	*name = (struct piece){ rest.at, length };
+	*name = take_word(rest, '=', &rest);
 	*value = (struct piece){ rest.at, 0 };
-	rest = trim(skip(rest, length));
+	rest = trim(rest);
 	if (rest.length > 0 && rest.at[0] == '=') {
 		rest = trim(skip(rest, 1));
 		if (rest.length > 0 &&
-		    (rest.at[0] == '"' || rest.at[0] == '\'')) {
+		    (rest.at[0] == '"' || rest.at[0] == '\''))
 			*value = take_until(skip(rest, 1), rest.at[0], &rest);
-		} else {
-			for (length = 0; length < rest.length &&
-					 !is_blank(rest.at[length]);)
-				length++;
-			*value = (struct piece){ rest.at, length };
-			rest = skip(rest, length);
-		}
+		else
+			*value = take_word(rest, ' ', &rest);
 	}
 	*tag = rest;
 	return true;
 }
 
-/* A tag's address: HREF, or VALUE of BASE's elder form. */
+/* A tag's address, decoded into OUT. */
 static bool
 find_href(struct piece attributes, char *out, struct piece *href)
 {
@@ -301,11 +305,8 @@ read_asx(struct reader *reader, struct piece text)
 		tag = take_tag(text, &text);
 		if (tag.length > 0 && tag.at[tag.length - 1] == '/')
 			tag.length--;
-		name.at = tag.at;
-		for (name.length = 0; name.length < tag.length &&
-				      !is_blank(tag.at[name.length]);)
-			name.length++;
-		read_tag(reader, name, skip(tag, name.length), text);
+		name = take_word(tag, ' ', &tag);
+		read_tag(reader, name, tag, text);
 	}
 }
 
