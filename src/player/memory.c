@@ -6,8 +6,8 @@
 #include "player/memory.h"
 
 #include <errno.h>
-#include <gio/gio.h>
-#include <glib/gstdio.h>
+#include <glib.h>
+#include <string.h>
 
 #include "player/address.h"
 
