@@ -25,8 +25,10 @@ struct frames {
 	bool has_head, has_stream[KIND_COUNT];
 	bool has_limit, has_first;
 	uint64_t limit_us;
+	uint64_t last_us; /* media time, the most so far */
 	uint64_t picture_us; /* when the last one was shown */
 	struct frames_counts counts;
+	int error; /* -errno of writing, 0: none */
 };
 
 int
@@ -59,7 +61,7 @@ frames_free(struct frames *frames)
 
 	if (frames == NULL)
 		return 0;
-	error = frames->counts.error;
+	error = frames->error;
 	if (frames->hashes != NULL && fclose(frames->hashes) != 0 && error == 0)
 		error = -errno;
 	g_mutex_clear(&frames->mutex);
@@ -72,8 +74,8 @@ frames_free(struct frames *frames)
 static void
 note_error(struct frames *frames, int error)
 {
-	if (frames->counts.error == 0)
-		frames->counts.error = -error;
+	if (frames->error == 0)
+		frames->error = -error;
 }
 
 static void
@@ -246,14 +248,14 @@ count(struct frames *frames, enum kind kind, GstBuffer *buffer)
 	struct frames_counts *counts = &frames->counts;
 	uint64_t at_us = GST_BUFFER_PTS_IS_VALID(buffer)
 			     ? GST_BUFFER_PTS(buffer) / GST_USECOND
-			     : counts->last_us;
+			     : frames->last_us;
 
 	if (!frames->has_first)
-		counts->first_us = counts->last_us = at_us;
+		counts->first_us = frames->last_us = at_us;
 	frames->has_first = true;
 	if (frames->has_limit && at_us >= counts->first_us + frames->limit_us)
 		return false;
-	counts->last_us = MAX_OF(counts->last_us, at_us);
+	frames->last_us = MAX_OF(frames->last_us, at_us);
 	if (kind == VIDEO)
 		count_picture(frames);
 	else

@@ -30,9 +30,8 @@ GstElement *frames_audio_sink(struct frames *frames);
 void frames_limit(struct frames *frames, uint64_t duration_us);
 struct frames_counts {
 	uint64_t pictures, sounds;
-	uint64_t first_us, last_us; /* media time; valid when any */
+	uint64_t first_us; /* media time; valid when any */
 	uint64_t picture_gap_us; /* the longest from one to the next */
-	int error; /* -errno of writing, 0: none */
 };
 struct frames_counts frames_counts(struct frames *frames);
 
