@@ -48,44 +48,45 @@ print(const struct headless *headless, const char *name, json_t *event)
 	json_decref(event);
 }
 
-static json_t *
-number(uint64_t value)
-{
-	return json_integer((json_int_t)value);
-}
-
 static void
 print_statistics(struct headless *headless)
 {
 	struct frames_counts frames = frames_counts(headless->frames);
-	struct engine_statistics statistics;
+	struct engine_statistics all;
+	json_t *event = json_object();
 
-	engine_statistics(headless->engine, &statistics);
-	print(headless, "stats",
-	    json_pack("{s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o "
-		      "s:o s:o s:o s:o s:o s:s s:s s:s}",
-		"position_ms",
-		number(engine_position_us(headless->engine) / 1000),
-		"duration_ms",
-		number(engine_duration_us(headless->engine) / 1000),
-		"bit_rate_bps", number(statistics.bit_rate_bps), "buffered_ms",
-		number(statistics.buffered_us / 1000), "packets",
-		number(statistics.received_packets), "bytes",
-		number(statistics.received_bytes), "lost",
-		number(statistics.lost_packets), "recovered",
-		number(statistics.recovered_packets), "reordered",
-		number(statistics.reordered_packets), "duplicates",
-		number(statistics.duplicate_packets), "damaged",
-		number(statistics.damaged_packets), "media_packets",
-		number(statistics.media_packets), "jitter_us",
-		number(statistics.jitter_us), "reconnects",
-		number(statistics.reconnects), "network_gap_ms",
-		number(statistics.network_gap_us / 1000), "viewer_gap_ms",
-		number(statistics.viewer_gap_us / 1000), "pictures",
-		number(frames.pictures), "picture_gap_ms",
-		number(frames.picture_gap_us / 1000), "transport",
-		statistics.transport, "server", statistics.server, "software",
-		statistics.software));
+	engine_statistics(headless->engine, &all);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} numbers[] = {
+		{ "position_ms", engine_position_us(headless->engine) / 1000 },
+		{ "duration_ms", engine_duration_us(headless->engine) / 1000 },
+		{ "bit_rate_bps", all.bit_rate_bps },
+		{ "buffered_ms", all.buffered_us / 1000 },
+		{ "packets", all.received_packets },
+		{ "bytes", all.received_bytes },
+		{ "lost", all.lost_packets },
+		{ "recovered", all.recovered_packets },
+		{ "reordered", all.reordered_packets },
+		{ "duplicates", all.duplicate_packets },
+		{ "damaged", all.damaged_packets },
+		{ "media_packets", all.media_packets },
+		{ "jitter_us", all.jitter_us },
+		{ "reconnects", all.reconnects },
+		{ "network_gap_ms", all.network_gap_us / 1000 },
+		{ "viewer_gap_ms", all.viewer_gap_us / 1000 },
+		{ "pictures", frames.pictures },
+		{ "picture_gap_ms", frames.picture_gap_us / 1000 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++)
+		json_object_set_new(event, numbers[i].name,
+		    json_integer((json_int_t)numbers[i].value));
+	json_object_set_new(event, "transport", json_string(all.transport));
+	json_object_set_new(event, "server", json_string(all.server));
+	json_object_set_new(event, "software", json_string(all.software));
+	print(headless, "stats", event);
 }
 
 static void
