@@ -10,13 +10,14 @@ struct piece {
 		NEWS_BUFFERED,
 		NEWS_PICTURE,
 		NEWS_INFORMATION,
+		NEWS_SCRIPT,
 		NEWS_NOTICE,
 	} kind;
 	enum engine_state state;
 	enum engine_failure failure;
 	unsigned percent;
 	uint64_t position_us;
-	char sentence[256];
+	char *type, *text; /* owned; NULL: none */
 };
 
 struct news {
@@ -37,13 +38,23 @@ news_new(const struct engine_events *events, void *context)
 	return news;
 }
 
+static void
+piece_free(gpointer pointer)
+{
+	struct piece *piece = pointer;
+
+	g_free(piece->type);
+	g_free(piece->text);
+	g_free(piece);
+}
+
 void
 news_free(struct news *news)
 {
 	if (news == NULL)
 		return;
 	g_clear_handle_id(&news->teller, g_source_remove);
-	g_queue_clear_full(&news->pieces, g_free);
+	g_queue_clear_full(&news->pieces, piece_free);
 	g_free(news);
 }
 
@@ -54,8 +65,8 @@ tell_piece(const struct engine_events *events, void *context,
 	switch (piece->kind) {
 	case NEWS_STATE:
 		if (events->state != NULL)
-			events->state(context, piece->state, piece->failure,
-			    piece->sentence);
+			events->state(
+			    context, piece->state, piece->failure, piece->text);
 		break;
 	case NEWS_BUFFERED:
 		if (events->buffered != NULL)
@@ -69,9 +80,13 @@ tell_piece(const struct engine_events *events, void *context,
 		if (events->information != NULL)
 			events->information(context);
 		break;
+	case NEWS_SCRIPT:
+		if (events->script != NULL)
+			events->script(context, piece->type, piece->text);
+		break;
 	case NEWS_NOTICE:
 		if (events->notice != NULL)
-			events->notice(context, piece->sentence);
+			events->notice(context, piece->text);
 		break;
 	}
 }
@@ -87,7 +102,7 @@ tell(gpointer context)
 	if (is_last)
 		news->teller = 0;
 	tell_piece(&events, news->context, piece); /* it may free NEWS */
-	g_free(piece);
+	piece_free(piece);
 	return is_last ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
 }
 
@@ -104,12 +119,10 @@ void
 news_state(struct news *news, enum engine_state state,
     enum engine_failure failure, const char *sentence)
 {
-	struct piece piece = {
-		.kind = NEWS_STATE, .state = state, .failure = failure
-	};
-
-	g_strlcpy(piece.sentence, sentence, sizeof(piece.sentence));
-	add(news, &piece);
+	add(news, &(struct piece){ .kind = NEWS_STATE,
+		      .state = state,
+		      .failure = failure,
+		      .text = g_strdup(sentence) });
 }
 
 void
@@ -132,19 +145,16 @@ news_information(struct news *news)
 }
 
 void
-news_notice(struct news *news, const char *sentence)
+news_script(void *news, const char *type, const char *text)
 {
-	struct piece piece = { .kind = NEWS_NOTICE };
-
-	g_strlcpy(piece.sentence, sentence, sizeof(piece.sentence));
-	add(news, &piece);
+	add(news, &(struct piece){ .kind = NEWS_SCRIPT,
+		      .type = g_strdup(type),
+		      .text = g_strdup(text) });
 }
 
 void
-news_script(void *context, const char *type, const char *text)
+news_notice(struct news *news, const char *sentence)
 {
-	struct news *news = context;
-
-	if (news->events.script != NULL)
-		news->events.script(news->context, type, text);
+	add(news,
+	    &(struct piece){ .kind = NEWS_NOTICE, .text = g_strdup(sentence) });
 }

@@ -18,8 +18,7 @@ void news_state(struct news *news, enum engine_state state,
 void news_buffered(struct news *news, unsigned percent);
 void news_picture(struct news *news, uint64_t position_us);
 void news_information(struct news *news);
-void news_notice(struct news *news, const char *sentence);
-/* NEWS, as a captions_due gets it: told at once. */
 void news_script(void *news, const char *type, const char *text);
+void news_notice(struct news *news, const char *sentence);
 
 #endif
