@@ -5,7 +5,6 @@
  */
 #include "player/engine_parts.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -51,7 +50,7 @@ static const struct {
 static void
 fail_of_error(struct engine *engine, const GError *error)
 {
-	char sentence[256];
+	struct failure failure;
 
 	for (size_t i = 0; i < ARRAY_LENGTH(errors); i++)
 		if (g_error_matches(
@@ -60,9 +59,9 @@ fail_of_error(struct engine *engine, const GError *error)
 			    engine, errors[i].failure, errors[i].sentence);
 			return;
 		}
-	snprintf(sentence, sizeof(sentence),
+	failure_set(&failure, FAILURE_CANNOT_PLAY,
 	    "This title cannot be played (%.200s).", error->message);
-	engine_fail(engine, ENGINE_CANNOT_PLAY, sentence);
+	engine_fail(engine, failure_of(failure.kind), failure.sentence);
 }
 
 /* The device that was found, which may have gone. */
