@@ -170,6 +170,11 @@ asf_set_has(struct asf_set set, unsigned stream)
 	return stream < ASF_STREAMS &&
 	       (set.bits[stream / 64] >> (stream % 64) & 1) != 0;
 }
+static inline bool
+asf_set_is_empty(struct asf_set set)
+{
+	return (set.bits[0] | set.bits[1]) == 0;
+}
 static inline void
 asf_set_add(struct asf_set *set, unsigned stream)
 {

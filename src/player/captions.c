@@ -60,12 +60,6 @@ captions_forget(struct captions *captions)
 
 /* ---- what passes ---- */
 
-static bool
-has_streams(const struct captions *captions)
-{
-	return (captions->streams.bits[0] | captions->streams.bits[1]) != 0;
-}
-
 static void
 take_header(struct captions *captions, const struct prologue *prologue,
     uint32_t shift_ms)
@@ -197,7 +191,8 @@ on_buffer(GstPad *pad, GstPadProbeInfo *info, gpointer context)
 		read_header(captions, map.data, map.size);
 	else
 		read_packets(captions, map.data, map.size);
-	goes_on = captions->packet_bytes == 0 || has_streams(captions);
+	goes_on =
+	    captions->packet_bytes == 0 || !asf_set_is_empty(captions->streams);
 	g_mutex_unlock(&captions->mutex);
 	gst_buffer_unmap(GST_PAD_PROBE_INFO_BUFFER(info), &map);
 	return goes_on ? GST_PAD_PROBE_OK : GST_PAD_PROBE_REMOVE;
@@ -234,7 +229,8 @@ captions_may_come(struct captions *captions)
 	bool result;
 
 	g_mutex_lock(&captions->mutex);
-	result = captions->header.count > 0 || has_streams(captions);
+	result =
+	    captions->header.count > 0 || !asf_set_is_empty(captions->streams);
 	g_mutex_unlock(&captions->mutex);
 	return result;
 }

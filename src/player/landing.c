@@ -87,8 +87,7 @@ landing_restart(struct landing *landing)
 {
 	drop_waiting(landing);
 	landing->has_key = false;
-	landing->is_active =
-	    (landing->pictures.bits[0] | landing->pictures.bits[1]) != 0;
+	landing->is_active = !asf_set_is_empty(landing->pictures);
 }
 
 void
