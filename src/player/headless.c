@@ -31,17 +31,21 @@ struct headless {
 
 /* ---- words ---- */
 
+static uint64_t
+passed_us(const struct headless *headless)
+{
+	return (uint64_t)g_get_monotonic_time() - headless->begun_us;
+}
+
 /* Takes EVENT. */
 static void
 print(const struct headless *headless, const char *name, json_t *event)
 {
-	uint64_t now_us = (uint64_t)g_get_monotonic_time();
-
 	if (event == NULL)
 		return;
 	json_object_set_new(event, "event", json_string(name));
 	json_object_set_new(event, "time_ms",
-	    json_integer((json_int_t)((now_us - headless->begun_us) / 1000)));
+	    json_integer((json_int_t)(passed_us(headless) / US_PER_MS)));
 	json_dumpf(event, stdout, JSON_COMPACT);
 	putchar('\n');
 	fflush(stdout);
@@ -60,10 +64,12 @@ print_statistics(struct headless *headless)
 		const char *name;
 		uint64_t value;
 	} numbers[] = {
-		{ "position_ms", engine_position_us(headless->engine) / 1000 },
-		{ "duration_ms", engine_duration_us(headless->engine) / 1000 },
+		{ "position_ms",
+		    engine_position_us(headless->engine) / US_PER_MS },
+		{ "duration_ms",
+		    engine_duration_us(headless->engine) / US_PER_MS },
 		{ "bit_rate_bps", all.bit_rate_bps },
-		{ "buffered_ms", all.buffered_us / 1000 },
+		{ "buffered_ms", all.buffered_us / US_PER_MS },
 		{ "packets", all.received_packets },
 		{ "bytes", all.received_bytes },
 		{ "lost", all.lost_packets },
@@ -74,10 +80,10 @@ print_statistics(struct headless *headless)
 		{ "media_packets", all.media_packets },
 		{ "jitter_us", all.jitter_us },
 		{ "reconnects", all.reconnects },
-		{ "network_gap_ms", all.network_gap_us / 1000 },
-		{ "viewer_gap_ms", all.viewer_gap_us / 1000 },
+		{ "network_gap_ms", all.network_gap_us / US_PER_MS },
+		{ "viewer_gap_ms", all.viewer_gap_us / US_PER_MS },
 		{ "pictures", frames.pictures },
-		{ "picture_gap_ms", frames.picture_gap_us / 1000 },
+		{ "picture_gap_ms", frames.picture_gap_us / US_PER_MS },
 	};
 
 	for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++)
@@ -92,10 +98,8 @@ print_statistics(struct headless *headless)
 static void
 say(const struct headless *headless, const char *what, const char *reason)
 {
-	uint64_t now_us = (uint64_t)g_get_monotonic_time();
-
-	printf("%7.3f  %s%s%s\n", (double)(now_us - headless->begun_us) / 1e6,
-	    what, reason[0] != '\0' ? ": " : "", reason);
+	printf("%7.3f  %s%s%s\n", (double)passed_us(headless) / 1e6, what,
+	    reason[0] != '\0' ? ": " : "", reason);
 	fflush(stdout);
 }
 
@@ -143,7 +147,7 @@ on_picture(void *context, uint64_t position_us)
 
 	if (headless->options->json)
 		print(headless, "picture",
-		    json_pack("{sI}", "position_ms",
+		    json_pack("{s:I}", "position_ms",
 			(json_int_t)(position_us / US_PER_MS)));
 	else
 		say(headless, "picture", "");
