@@ -114,9 +114,10 @@ copy_title(struct piece piece, char out[PLAYLIST_TITLE_MAX])
 	size_t at = 0;
 
 	for (size_t i = 0; i < piece.length; i++) {
-		char byte =
-		    (unsigned char)piece.at[i] < ' ' ? ' ' : piece.at[i];
+		char byte = piece.at[i];
 
+		if ((unsigned char)byte < ' ')
+			byte = ' ';
 		if (byte == ' ' && (at == 0 || out[at - 1] == ' '))
 			continue;
 		if (at + 1 == PLAYLIST_TITLE_MAX)

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PLAYLIST_BYTES_MAX (256 * 1024)
+#define PLAYLIST_BYTES_MAX ((size_t)256 * 1024)
 #define PLAYLIST_ENTRIES_MAX 1000
 #define PLAYLIST_URL_MAX 2048 /* with the 0; longer ones are left out */
 #define PLAYLIST_TITLE_MAX 256 /* longer ones are cut */
