@@ -554,6 +554,49 @@ class nobody_answers_any_more(Spoiled):
         raise OSError
 
 
+class Pointing(Spoiled):
+    """Has the beginning; whoever comes again is pointed to OTHER."""
+
+    def on_describe(self, one, cseq, head):
+        if self.is_lost():
+            self.reply(one, cseq, ["Location: " + self.other()],
+                       status="302 Moved")
+        else:
+            super().on_describe(one, cseq, head)
+
+    def is_lost(self):
+        return self.connections > 1
+
+    def media(self, one):
+        if self.connections > 1:
+            super().media(one)
+        for packet in self.title.packets[:60]:
+            one.sendall(self.rtp(packet))
+        raise OSError
+
+
+@case(FAILS)
+class redirects_without_end_in_mid_play(Pointing):
+    options = ()
+    says = "without end"
+
+    def other(self):
+        return self.url("rtsp")
+
+
+@case(PLAYS)
+class redirects_to_a_dead_node(Pointing):
+    """More often than one try may be pointed somewhere else, until there is
+    somebody."""
+    options = "--duration", "20"
+
+    def is_lost(self):
+        return 1 < self.connections < 9
+
+    def other(self):
+        return "rtsp://127.0.0.1:1/title.wmv"
+
+
 @case(PLAYS)
 class busy_for_some_seconds(Spoiled):
     """What a cluster may have for who lost his node: nodes that are full, one

@@ -83,6 +83,22 @@ class Ending(hostile.Server):
         pass
 
 
+class Front(hostile.Server):
+    """Points each viewer to SERVER."""
+
+    def __init__(self, server):
+        self.server = server
+        super().__init__(None)
+
+    def url(self):
+        return "rtsp://127.0.0.1:%d" % self.port
+
+    def on_describe(self, one, cseq, head):
+        self.reply(one, cseq, [
+            "Location: %s/%s" % (self.server.url(), SAMPLE)],
+            status="302 Moved")
+
+
 class Run:
     def __init__(self, options):
         self.options = options
@@ -322,6 +338,28 @@ class Run:
             problem = "it did not reconnect"
         if problem is None and counts["viewer_gap_ms"] > 3000 * patience():
             problem = "stood still for %d ms" % counts["viewer_gap_ms"]
+        return problem
+
+    def moves(self):
+        """Where it was pointed to is gone; whoever did points elsewhere."""
+        servers = [self.server("node-%d" % number) for number in (1, 2)]
+        front = Front(servers[0])
+
+        def kill(play):
+            front.server = servers[1]
+            kill_all(servers[0])
+        try:
+            problem, counts = self.whole_sample(front, "rtsp", kill)
+        finally:
+            front.close()
+        servers[1].stop()
+        if problem is None and counts["server"] != "127.0.0.1:%d" % (
+                servers[1].ports[0]):
+            problem = "it is at %(server)s" % counts
+        if problem is None and counts["reconnects"] != 1:
+            problem = "%(reconnects)d reconnects" % counts
+        if problem is None and counts["viewer_gap_ms"] > 500 * patience():
+            problem = "stood still for %(viewer_gap_ms)d ms" % counts
         return problem
 
     def gone(self):
@@ -671,6 +709,7 @@ class Run:
         yield "source as a plugin", self.plugin
         yield "UDP is refused", self.tcp_by_itself
         yield "server gone", self.gone
+        yield "server gone that it was pointed to", self.moves
         yield "server comes back, TCP", lambda: self.comes_back("rtspt", 0.5)
         yield "workers killed, UDP", lambda: self.killed_workers("rtspu")
         yield "player sleeps", self.long_sleep

@@ -616,13 +616,16 @@ prepare_again(struct client *client, uint64_t begun_us)
 	}
 	client_set_state(client, CLIENT_RECONNECTING);
 	wait_until(client, again_us);
+	pthread_mutex_lock(&client->mutex);
+	client->status.reconnects++;
+	pthread_mutex_unlock(&client->mutex);
 	return true;
 }
 
 static void
 run_links(struct client *client)
 {
-	unsigned redirects = 0;
+	unsigned redirects = 0; /* of this try */
 
 	while (!client_is_stopping(client)) {
 		uint64_t begun_us = client_now_us();
@@ -631,12 +634,14 @@ run_links(struct client *client)
 		case LINK_LOST:
 			if (!prepare_again(client, begun_us))
 				return;
+			/* Whoever pointed there may know a better place. */
+			client->place = &client->home;
+			redirects = 0;
 			break;
 		case LINK_TO_TCP:
 			client->udp = false;
 			break;
 		case LINK_REDIRECTED:
-			client->address_count = 0;
 			if (++redirects <= REDIRECTS_MOST)
 				break;
 			failure_set(&client->failure, FAILURE_BAD_SERVER,
@@ -702,11 +707,12 @@ client_new(const struct client_options *options, client_changed *changed,
 	error = open_parts(client);
 	if (error != 0)
 		goto fail;
-	if (dialogue_parse_url(options->url, &client->url)) {
+	client->place = &client->home;
+	if (dialogue_parse_url(options->url, &client->home.url)) {
 		client->udp =
-		    client->url.udp && options->transport != CLIENT_TCP;
+		    client->home.url.udp && options->transport != CLIENT_TCP;
 		client->tcp =
-		    client->url.tcp && options->transport != CLIENT_UDP;
+		    client->home.url.tcp && options->transport != CLIENT_UDP;
 	}
 	if (!client->udp && !client->tcp)
 		failure_set(&client->failure, FAILURE_BAD_URL,

@@ -26,13 +26,19 @@ enum link_end {
 	LINK_STOPPED, /* the client is to end */
 	LINK_LOST, /* to be tried anew; client->failure says why */
 	LINK_TO_TCP, /* nothing comes over UDP: anew, at once */
-	LINK_REDIRECTED, /* anew, to client->url */
+	LINK_REDIRECTED, /* anew, to client->place, which is another now */
 	LINK_FAILED, /* for good; client->failure */
 };
 
 /* A time in the title, and when it was there. */
 struct client_point {
 	uint64_t at_us, ms;
+};
+
+struct place {
+	struct dialogue_url url;
+	union sock_address addresses[ADDRESSES_MOST];
+	unsigned address_count, address; /* 0: not looked up yet */
 };
 
 struct client {
@@ -45,10 +51,9 @@ struct client {
 	GCancellable *cancellable; /* of looking up names */
 
 	/* The thread's own. */
-	struct dialogue_url url;
+	struct place home, target; /* the viewer's; a redirect's */
+	struct place *place; /* where it is tried: one of them */
 	bool udp, tcp; /* allowed still */
-	union sock_address addresses[ADDRESSES_MOST];
-	unsigned address_count, address; /* 0: not looked up yet */
 	struct failure failure;
 	struct assemble
 	    *assemble; /* these three: NULL before it is described */

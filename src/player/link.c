@@ -110,51 +110,54 @@ give_up_us(const struct client *client)
 static bool
 look_up(struct client *client)
 {
+	struct place *place = client->place;
 	GResolver *resolver;
 	GError *error = NULL;
 	GList *list, *at;
 
-	if (client->address_count > 0)
+	if (place->address_count > 0)
 		return true;
 	resolver = g_resolver_get_default();
 	list = g_resolver_lookup_by_name(
-	    resolver, client->url.host, client->cancellable, &error);
+	    resolver, place->url.host, client->cancellable, &error);
 	g_object_unref(resolver);
-	for (at = list; at != NULL && client->address_count < ADDRESSES_MOST;
+	for (at = list; at != NULL && place->address_count < ADDRESSES_MOST;
 	     at = at->next) {
 		GSocketAddress *address = g_inet_socket_address_new(
-		    G_INET_ADDRESS(at->data), client->url.port);
+		    G_INET_ADDRESS(at->data), place->url.port);
 
 		if (g_socket_address_to_native(address,
-			&client->addresses[client->address_count],
-			sizeof(client->addresses[0]), NULL))
-			client->address_count++;
+			&place->addresses[place->address_count],
+			sizeof(place->addresses[0]), NULL))
+			place->address_count++;
 		g_object_unref(address);
 	}
 	g_resolver_free_addresses(list);
 	g_clear_error(&error);
-	client->address = 0;
-	if (client->address_count > 0)
+	place->address = 0;
+	if (place->address_count > 0)
 		return true;
 	failure_set(&client->failure, FAILURE_NO_CONNECTION,
-	    "The server %.150s is not known.", client->url.host);
+	    "The server %.150s is not known.", place->url.host);
 	return false;
 }
 
 static void
 not_connected(struct client *client, int error)
 {
+	const struct place *place = client->place;
+
 	if (error == ECONNREFUSED)
 		failure_set(&client->failure, FAILURE_NO_CONNECTION,
-		    "There is no server at %.150s, port %u.", client->url.host,
-		    client->url.port);
+		    "There is no server at %.150s, port %u.", place->url.host,
+		    place->url.port);
 	else if (error == ETIMEDOUT)
 		failure_set(&client->failure, FAILURE_NO_CONNECTION,
-		    "The server %.150s does not answer.", client->url.host);
+		    "The server %.150s does not answer.", place->url.host);
 	else
 		failure_set(&client->failure, FAILURE_NO_CONNECTION,
 		    "The server %.150s cannot be reached (%s).",
-		    client->url.host, strerror(error));
+		    place->url.host, strerror(error));
 }
 
 /* Waits for a descriptor, or for somebody who wants us to stop. */
@@ -212,12 +215,13 @@ static bool
 connect_any(struct link *link)
 {
 	struct client *client = link->client;
+	struct place *place = client->place;
 
 	if (!look_up(client))
 		return false;
-	for (unsigned i = 0; i < client->address_count; i++) {
+	for (unsigned i = 0; i < place->address_count; i++) {
 		/* The one that answered last is first. */
-		if (connect_to(link, &client->addresses[client->address])) {
+		if (connect_to(link, &place->addresses[place->address])) {
 			char text[SOCK_TEXT_MAX];
 
 			sock_address_text(&link->peer, true, text);
@@ -228,7 +232,7 @@ connect_any(struct link *link)
 		}
 		if (client_is_stopping(client))
 			return false;
-		client->address = (client->address + 1) % client->address_count;
+		place->address = (place->address + 1) % place->address_count;
 	}
 	return false;
 }
@@ -440,6 +444,7 @@ static enum link_end
 redirected(struct link *link)
 {
 	struct client *client = link->client;
+	struct place *target = &client->target;
 	struct dialogue_url url;
 
 	if (!dialogue_parse_url(dialogue_location(link->dialogue), &url)) {
@@ -447,7 +452,11 @@ redirected(struct link *link)
 		    "The server points to a place that is no address.");
 		return LINK_FAILED;
 	}
-	client->url = url;
+	if (url.port != target->url.port ||
+	    strcmp(url.host, target->url.host) != 0)
+		target->address_count = 0;
+	target->url = url;
+	client->place = target;
 	return LINK_REDIRECTED;
 }
 
@@ -888,7 +897,7 @@ converse(struct link *link)
 {
 	enum link_end end = LINK_GOES_ON;
 
-	if (dialogue_new(&link->client->url, &link->dialogue) != 0)
+	if (dialogue_new(&link->client->place->url, &link->dialogue) != 0)
 		return lost(
 		    link, FAILURE_CANNOT_PLAY, "There is not enough memory.");
 	link->phase = PHASE_DESCRIBING;
@@ -925,11 +934,6 @@ link_run(struct client *client)
 	link->ssrc = (uint32_t)(link->begun_us * UINT64_C(2654435761));
 	link->report_us = link->begun_us + US_PER_SECOND;
 	link->fd = -1;
-	if (link->again) {
-		pthread_mutex_lock(&client->mutex);
-		client->status.reconnects++;
-		pthread_mutex_unlock(&client->mutex);
-	}
 	if (client_wants_seek(client) && client->assemble != NULL)
 		client_take_seek(client);
 	if (connect_any(link))
