@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What client.c (threads, queue, beginning anew) and link.c (one connection)
- * share; nobody else includes it.
+ * What client.c (threads, queue, beginning anew), link.c (one connection) and
+ * place.c (the way to a server) share; nobody else includes it.
  */
 #ifndef PLAYER_CLIENT_PARTS_H
 #define PLAYER_CLIENT_PARTS_H
@@ -94,7 +94,15 @@ struct client {
 /* link.c: connect, and go on until it ends. */
 enum link_end link_run(struct client *client);
 
-/* client.c, for link.c */
+/*
+ * place.c: a connection to client->place, and whom it is with; STEP_US for each
+ * step, and none is left at UNTIL_US.  -1: client->failure says why, or the
+ * client is stopping.
+ */
+int place_connect(struct client *client, uint64_t step_us, uint64_t until_us,
+    union sock_address *peer);
+
+/* client.c, for both */
 uint64_t client_now_us(void);
 bool client_is_stopping(struct client *client);
 bool client_wants_seek(struct client *client);

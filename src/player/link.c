@@ -3,7 +3,6 @@
  * One connection to a server: sockets, clocks, and what is asked when.  What a
  * title is, and what becomes of its packets, is client.c's.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -102,139 +101,6 @@ give_up_us(const struct client *client)
 	if (client->lost_us != 0)
 		return client->lost_us + client->options.give_up_ms * US_PER_MS;
 	return UINT64_MAX;
-}
-
-/* ---- connecting ---- */
-
-/* Names are looked up once; a cluster has one address for all its nodes. */
-static bool
-look_up(struct client *client)
-{
-	struct place *place = client->place;
-	GResolver *resolver;
-	GError *error = NULL;
-	GList *list, *at;
-
-	if (place->address_count > 0)
-		return true;
-	resolver = g_resolver_get_default();
-	list = g_resolver_lookup_by_name(
-	    resolver, place->url.host, client->cancellable, &error);
-	g_object_unref(resolver);
-	for (at = list; at != NULL && place->address_count < ADDRESSES_MOST;
-	     at = at->next) {
-		GSocketAddress *address = g_inet_socket_address_new(
-		    G_INET_ADDRESS(at->data), place->url.port);
-
-		if (g_socket_address_to_native(address,
-			&place->addresses[place->address_count],
-			sizeof(place->addresses[0]), NULL))
-			place->address_count++;
-		g_object_unref(address);
-	}
-	g_resolver_free_addresses(list);
-	g_clear_error(&error);
-	place->address = 0;
-	if (place->address_count > 0)
-		return true;
-	failure_set(&client->failure, FAILURE_NO_CONNECTION,
-	    "The server %.150s is not known.", place->url.host);
-	return false;
-}
-
-static void
-not_connected(struct client *client, int error)
-{
-	const struct place *place = client->place;
-
-	if (error == ECONNREFUSED)
-		failure_set(&client->failure, FAILURE_NO_CONNECTION,
-		    "There is no server at %.150s, port %u.", place->url.host,
-		    place->url.port);
-	else if (error == ETIMEDOUT)
-		failure_set(&client->failure, FAILURE_NO_CONNECTION,
-		    "The server %.150s does not answer.", place->url.host);
-	else
-		failure_set(&client->failure, FAILURE_NO_CONNECTION,
-		    "The server %.150s cannot be reached (%s).",
-		    place->url.host, strerror(error));
-}
-
-/* Waits for a descriptor, or for somebody who wants us to stop. */
-static bool
-wait_for_connection(struct link *link, uint64_t until_us, int *error)
-{
-	struct pollfd fds[] = { { .fd = link->fd, .events = POLLOUT },
-		{ .fd = link->client->wake, .events = POLLIN } };
-	socklen_t length = sizeof(*error);
-	uint64_t now_us;
-
-	*error = ETIMEDOUT;
-	while ((now_us = client_now_us()) < until_us) {
-		eventfd_t value;
-
-		poll(fds, 2, (int)((until_us - now_us) / US_PER_MS) + 1);
-		if (fds[1].revents != 0)
-			eventfd_read(link->client->wake, &value);
-		if (client_is_stopping(link->client))
-			return false;
-		if (fds[0].revents == 0)
-			continue;
-		if (getsockopt(
-			link->fd, SOL_SOCKET, SO_ERROR, error, &length) != 0)
-			*error = errno;
-		return *error == 0;
-	}
-	return false;
-}
-
-/* False: client->failure says why. */
-static bool
-connect_to(struct link *link, const union sock_address *address)
-{
-	uint64_t until_us =
-	    client_now_us() + (link->again ? CONNECT_AGAIN_US : CONNECT_US);
-	int error = 0;
-
-	until_us = MIN_OF(until_us, give_up_us(link->client));
-	link->fd = sock_connect(address);
-	if (link->fd < 0)
-		error = -link->fd;
-	else if (wait_for_connection(link, until_us, &error)) {
-		link->peer = *address;
-		return true;
-	}
-	if (link->fd >= 0)
-		close(link->fd);
-	link->fd = -1;
-	not_connected(link->client, error);
-	return false;
-}
-
-static bool
-connect_any(struct link *link)
-{
-	struct client *client = link->client;
-	struct place *place = client->place;
-
-	if (!look_up(client))
-		return false;
-	for (unsigned i = 0; i < place->address_count; i++) {
-		/* The one that answered last is first. */
-		if (connect_to(link, &place->addresses[place->address])) {
-			char text[SOCK_TEXT_MAX];
-
-			sock_address_text(&link->peer, true, text);
-			pthread_mutex_lock(&client->mutex);
-			memcpy(client->status.server, text, sizeof(text));
-			pthread_mutex_unlock(&client->mutex);
-			return true;
-		}
-		if (client_is_stopping(client))
-			return false;
-		place->address = (place->address + 1) % place->address_count;
-	}
-	return false;
 }
 
 /* ---- asking ---- */
@@ -933,10 +799,12 @@ link_run(struct client *client)
 	link->begun_us = client_now_us();
 	link->ssrc = (uint32_t)(link->begun_us * UINT64_C(2654435761));
 	link->report_us = link->begun_us + US_PER_SECOND;
-	link->fd = -1;
 	if (client_wants_seek(client) && client->assemble != NULL)
 		client_take_seek(client);
-	if (connect_any(link))
+	link->fd =
+	    place_connect(client, link->again ? CONNECT_AGAIN_US : CONNECT_US,
+		give_up_us(client), &link->peer);
+	if (link->fd >= 0)
 		end = converse(link);
 	else if (client_is_stopping(client))
 		end = LINK_STOPPED;

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The way to a server: what its name stands for, and a connection.  Neither is
+ * waited for longer than there is time, or when the client is to stop.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "player/client_parts.h"
+
+/* Names are looked up once; a cluster has one address for all its nodes. */
+static bool
+look_up(struct client *client)
+{
+	struct place *place = client->place;
+	GResolver *resolver;
+	GError *error = NULL;
+	GList *list, *at;
+
+	if (place->address_count > 0)
+		return true;
+	resolver = g_resolver_get_default();
+	list = g_resolver_lookup_by_name(
+	    resolver, place->url.host, client->cancellable, &error);
+	g_object_unref(resolver);
+	for (at = list; at != NULL && place->address_count < ADDRESSES_MOST;
+	     at = at->next) {
+		GSocketAddress *address = g_inet_socket_address_new(
+		    G_INET_ADDRESS(at->data), place->url.port);
+
+		if (g_socket_address_to_native(address,
+			&place->addresses[place->address_count],
+			sizeof(place->addresses[0]), NULL))
+			place->address_count++;
+		g_object_unref(address);
+	}
+	g_resolver_free_addresses(list);
+	g_clear_error(&error);
+	place->address = 0;
+	if (place->address_count > 0)
+		return true;
+	failure_set(&client->failure, FAILURE_NO_CONNECTION,
+	    "The server %.150s is not known.", place->url.host);
+	return false;
+}
+
+static void
+not_connected(struct client *client, int error)
+{
+	const struct place *place = client->place;
+
+	if (error == ECONNREFUSED)
+		failure_set(&client->failure, FAILURE_NO_CONNECTION,
+		    "There is no server at %.150s, port %u.", place->url.host,
+		    place->url.port);
+	else if (error == ETIMEDOUT)
+		failure_set(&client->failure, FAILURE_NO_CONNECTION,
+		    "The server %.150s does not answer.", place->url.host);
+	else
+		failure_set(&client->failure, FAILURE_NO_CONNECTION,
+		    "The server %.150s cannot be reached (%s).",
+		    place->url.host, strerror(error));
+}
+
+/* Waits for a connection, or for somebody who wants us to stop. */
+static int
+wait_connected(struct client *client, int fd, uint64_t until_us)
+{
+	struct pollfd fds[] = { { .fd = fd, .events = POLLOUT },
+		{ .fd = client->wake, .events = POLLIN } };
+	int error = 0;
+	socklen_t length = sizeof(error);
+	uint64_t now_us;
+
+	while ((now_us = client_now_us()) < until_us) {
+		eventfd_t value;
+
+		poll(fds, 2, (int)((until_us - now_us) / US_PER_MS) + 1);
+		if (fds[1].revents != 0)
+			eventfd_read(client->wake, &value);
+		if (client_is_stopping(client))
+			return -EINTR;
+		if (fds[0].revents == 0)
+			continue;
+		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+			error = errno;
+		return -error;
+	}
+	return -ETIMEDOUT;
+}
+
+/* A descriptor, or -errno. */
+static int
+connect_to(
+    struct client *client, const union sock_address *address, uint64_t until_us)
+{
+	int fd = sock_connect(address), error;
+
+	if (fd < 0)
+		return fd;
+	error = wait_connected(client, fd, until_us);
+	if (error == 0)
+		return fd;
+	close(fd);
+	return error;
+}
+
+static void
+tell_server(struct client *client, const union sock_address *address)
+{
+	char text[SOCK_TEXT_MAX];
+
+	sock_address_text(address, true, text);
+	pthread_mutex_lock(&client->mutex);
+	memcpy(client->status.server, text, sizeof(text));
+	pthread_mutex_unlock(&client->mutex);
+}
+
+int
+place_connect(struct client *client, uint64_t step_us, uint64_t until_us,
+    union sock_address *peer)
+{
+	struct place *place = client->place;
+	int fd;
+
+	if (!look_up(client))
+		return -1;
+	for (unsigned i = 0; i < place->address_count; i++) {
+		/* The one that answered last is first. */
+		*peer = place->addresses[place->address];
+		fd = connect_to(
+		    client, peer, MIN_OF(client_now_us() + step_us, until_us));
+		if (fd >= 0) {
+			tell_server(client, peer);
+			return fd;
+		}
+		not_connected(client, -fd);
+		if (client_is_stopping(client))
+			return -1;
+		place->address = (place->address + 1) % place->address_count;
+	}
+	return -1;
+}
