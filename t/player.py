@@ -31,7 +31,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from clientslib import lossy  # noqa: E402
 from clientslib.title import Title  # noqa: E402
-from playerlib import disk, hostile, silent, vodplay  # noqa: E402
+from playerlib import disk, hostile, nameless, silent, vodplay  # noqa: E402
 from playerlib.vodplay import Failed, Play  # noqa: E402
 from vtlib.net import patience  # noqa: E402
 from vtlib.server import (  # noqa: E402
@@ -595,6 +595,23 @@ class Run:
                 return "%s: %s" % (words, play.told())
         return None
 
+    def nobody_knows_names(self):
+        """The name server says nothing: nor does it hold the viewer."""
+        if not nameless.can_be():
+            self.say("names: skipped, namespaces are not allowed here")
+            return None
+        before = nameless.before(self.folder)
+        play = Play("rtsp://nobody.test/x", before=before)
+        if play.wait(15) != 1 or "in time" not in play.told():
+            return play.told()
+        if play.events[-1]["time_ms"] > 10000 * patience():
+            return "only after %(time_ms)d ms" % play.events[-1]
+        play = Play("rtsp://nobody.test/x", before=before)
+        play.until_state("connecting")
+        play.tell("quit")
+        play.wait(2)
+        return None
+
     # -- the program's other uses --
 
     def command_lines(self):
@@ -703,6 +720,7 @@ class Run:
                 lambda missing=missing, end=end: self.ends(missing, end))
         yield "loss", self.loss
         yield "ends that are told", self.exits
+        yield "names that nobody knows", self.nobody_knows_names
         yield "command lines", self.command_lines
         yield "decoders that are missing", self.decoders
         yield "pictures as files", self.written

@@ -685,7 +685,6 @@ open_parts(struct client *client)
 	pthread_cond_init(&client->filled, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	queue_init(&client->queue, TARGET_LEAST_MS);
-	client->cancellable = g_cancellable_new();
 	client->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return client->wake == -1 ? -errno : 0;
 }
@@ -739,7 +738,6 @@ client_free(struct client *client)
 		client->stopping = true;
 		pthread_cond_broadcast(&client->filled);
 		pthread_mutex_unlock(&client->mutex);
-		g_cancellable_cancel(client->cancellable);
 		wake(client);
 		pthread_join(client->thread, NULL);
 	}
@@ -749,7 +747,6 @@ client_free(struct client *client)
 	reorder_free(client->reorder);
 	if (client->wake > 0)
 		close(client->wake);
-	g_object_unref(client->cancellable);
 	pthread_cond_destroy(&client->filled);
 	pthread_mutex_destroy(&client->mutex);
 	free(client);

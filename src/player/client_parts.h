@@ -6,7 +6,6 @@
 #ifndef PLAYER_CLIENT_PARTS_H
 #define PLAYER_CLIENT_PARTS_H
 
-#include <gio/gio.h>
 #include <pthread.h>
 
 #include "base/sock.h"
@@ -48,7 +47,6 @@ struct client {
 	pthread_t thread;
 	bool has_thread;
 	int wake; /* eventfd: the thread has something to look at */
-	GCancellable *cancellable; /* of looking up names */
 
 	/* The thread's own. */
 	struct place home, target; /* the viewer's; a redirect's */

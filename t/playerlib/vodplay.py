@@ -58,9 +58,11 @@ class Hashes:
 class Play:
     """Started at once; wait() brings the rest."""
 
-    def __init__(self, url, *options, hashes=None, environment=None):
+    def __init__(self, url, *options, hashes=None, environment=None,
+                 before=()):
         self.url, self.path = url, hashes
-        words = [program("vodplay"), "--no-window", "--json", *options]
+        words = [*before, program("vodplay"), "--no-window", "--json",
+                 *options]
         if hashes:
             words += ["--frame-hashes", hashes]
         self.events, self.errors, self.seen = [], "", 0
