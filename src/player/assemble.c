@@ -279,17 +279,21 @@ whole_bytes(
 	return MIN_OF(length, left - header->header_bytes);
 }
 
-/* Does PAYLOAD, read so, end where a packet ends? */
+/* Does PAYLOAD, read so, end where a packet ends, or with the first fragment of
+ * one, which has the same fields before it? */
 static bool
 is_made_of_packets(const uint8_t *payload, size_t size, bool counts_header)
 {
 	struct rtp_asf_header header;
-	size_t at = 0, bytes;
+	size_t at = 0, front = 0, bytes;
 
 	while (at < size) {
-		if (!rtp_parse_asf_header(payload + at, size - at, &header) ||
-		    !header.whole)
+		if (!rtp_parse_asf_header(payload + at, size - at, &header))
 			return false;
+		if (!header.whole)
+			return header.length_or_offset == 0 &&
+			       header.header_bytes == front;
+		front = header.header_bytes;
 		bytes = header.length_or_offset;
 		if (!counts_header)
 			bytes += header.header_bytes;
@@ -318,10 +322,11 @@ assemble_put(struct assemble *assemble, const uint8_t *payload, size_t size,
 			return;
 		}
 		if (!header.whole) {
+			/* The marker may be that of a whole one before it. */
 			put_fragment(assemble,
 			    payload + at + header.header_bytes,
 			    size - at - header.header_bytes,
-			    header.length_or_offset, marker);
+			    header.length_or_offset, marker && at == 0);
 			return;
 		}
 		bytes = whole_bytes(&header, size - at, counts_header);

@@ -274,6 +274,38 @@ START_TEST(several_packets_in_one_are_told_apart_in_either_reading)
 }
 END_TEST
 
+/* As GStreamer's payloader fills its RTP packets up; with marker. */
+START_TEST(a_fragment_may_stand_behind_a_whole_packet)
+{
+	const uint32_t first_bytes = 300;
+	uint8_t payload[8192];
+	struct rtp_asf_header header = { .whole = true };
+
+	for (unsigned counted = 0; counted < 2; counted++) {
+		size_t at = 0;
+
+		header.whole = true;
+		header.length_or_offset =
+		    packet_bytes + counted * RTP_ASF_HEADER_BYTES;
+		rtp_write_asf_header(payload, &header);
+		at += RTP_ASF_HEADER_BYTES;
+		memcpy(payload + at, packet(1), packet_bytes);
+		at += packet_bytes;
+		header.whole = false;
+		header.length_or_offset = 0;
+		rtp_write_asf_header(payload + at, &header);
+		at += RTP_ASF_HEADER_BYTES;
+		memcpy(payload + at, packet(2), first_bytes);
+		assemble_put(assemble, payload, at + first_bytes, true, false);
+		ck_assert_uint_eq(got_count, 2 * counted + 1);
+		put(false, first_bytes, packet(2) + first_bytes,
+		    packet_bytes - first_bytes, true, false);
+		ck_assert_uint_eq(got_count, 2 * counted + 2);
+	}
+	ck_assert_uint_eq(damaged(), 0);
+}
+END_TEST
+
 /* As the server sends it, and as other servers do: without a length. */
 START_TEST(a_packet_whose_padding_was_cut_is_filled_up_again)
 {
@@ -616,6 +648,7 @@ main(void)
 	tcase_add_test(receive, fragments_make_a_packet_when_none_is_missing);
 	tcase_add_test(
 	    receive, several_packets_in_one_are_told_apart_in_either_reading);
+	tcase_add_test(receive, a_fragment_may_stand_behind_a_whole_packet);
 	tcase_add_test(
 	    receive, a_packet_whose_padding_was_cut_is_filled_up_again);
 	tcase_add_test(receive, a_damaged_packet_is_counted_and_dropped);
