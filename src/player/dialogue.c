@@ -251,10 +251,13 @@ static bool
 find_stream(struct dialogue *dialogue)
 {
 	for (; dialogue->stream < dialogue->sdp.stream_count;
-	     dialogue->stream++)
-		if (asf_set_has(dialogue->setup.streams,
-			dialogue->sdp.streams[dialogue->stream].number))
+	     dialogue->stream++) {
+		unsigned number =
+		    dialogue->sdp.streams[dialogue->stream].number;
+
+		if (number == 0 || asf_set_has(dialogue->setup.streams, number))
 			return true;
+	}
 	return false;
 }
 

@@ -127,7 +127,7 @@ struct parser {
 	uint8_t *asf_header;
 	size_t asf_header_size;
 	bool has_version;
-	bool has_pgmpu;
+	bool has_header;
 	bool in_media; /* behind the first m= line */
 	struct sdp_stream stream; /* of the m= line being read */
 	bool is_asf;
@@ -147,19 +147,25 @@ take_prefix(struct rtsp_text *text, const char *prefix)
 	return true;
 }
 
-/* Cut the word before the next blank, and the blanks behind it, off TEXT. */
+/* Cut what is before the next END, and all of those behind it, off TEXT. */
 static struct rtsp_text
-take_word(struct rtsp_text *text)
+take_until(struct rtsp_text *text, char end)
 {
 	struct rtsp_text word = { text->at, 0 };
 	size_t at;
 
-	for (at = 0; at < text->length && text->at[at] != ' '; at++)
+	for (at = 0; at < text->length && text->at[at] != end; at++)
 		word.length++;
-	while (at < text->length && text->at[at] == ' ')
+	while (at < text->length && text->at[at] == end)
 		at++;
 	*text = (struct rtsp_text){ text->at + at, text->length - at };
 	return word;
+}
+
+static struct rtsp_text
+take_word(struct rtsp_text *text)
+{
+	return take_until(text, ' ');
 }
 
 /* A text of people: cut to fit at a whole character, made harmless. */
@@ -238,18 +244,35 @@ decode_base64(struct rtsp_text text, struct bytes_writer *out)
 }
 
 static bool
-parse_pgmpu(struct rtsp_text text, struct parser *parser)
+parse_header(struct rtsp_text text, struct parser *parser)
 {
 	struct bytes_writer writer =
 	    bytes_writer(parser->asf_header, parser->asf_header_size);
 
-	if (parser->has_pgmpu || parser->asf_header == NULL)
+	if (parser->has_header || parser->asf_header == NULL)
 		return true;
-	parser->has_pgmpu = true;
+	parser->has_header = true;
 	if (!decode_base64(text, &writer))
 		return false;
 	parser->out->asf_header = parser->asf_header;
 	parser->out->asf_header_bytes = writer.at;
+	return true;
+}
+
+/* "96 maxps=1444;config=MCay..." is what GStreamer's payloader says instead. */
+static bool
+parse_format(struct rtsp_text text, struct parser *parser)
+{
+	struct rtsp_text one;
+
+	take_word(&text);
+	while (text.length > 0) {
+		one = take_until(&text, ';');
+		while (take_prefix(&one, " "))
+			continue;
+		if (take_prefix(&one, "config="))
+			return parse_header(one, parser);
+	}
 	return true;
 }
 
@@ -261,7 +284,7 @@ finish_media(struct parser *parser)
 	const struct sdp_stream *stream = &parser->stream;
 
 	if (!parser->is_asf || stream->control[0] == '\0' ||
-	    stream->number == 0 || stream->number > STREAM_NUMBER_MAX)
+	    stream->number > STREAM_NUMBER_MAX)
 		return true;
 	for (unsigned i = 0; i < out->stream_count; i++)
 		if (out->streams[i].number == stream->number)
@@ -325,7 +348,7 @@ parse_attribute(struct rtsp_text text, struct parser *parser)
 	uint64_t number;
 
 	if (take_prefix(&text, PGMPU))
-		return parse_pgmpu(text, parser);
+		return parse_header(text, parser);
 	if (take_prefix(&text, "range:")) {
 		parse_range(text, out);
 	} else if (take_prefix(&text, "maxps:")) {
@@ -344,6 +367,8 @@ parse_attribute(struct rtsp_text text, struct parser *parser)
 		take_word(&text);
 		if (rtsp_text_is_nocase(take_word(&text), ASF_FORMAT))
 			parser->is_asf = parser->in_media;
+	} else if (parser->is_asf && take_prefix(&text, "fmtp:")) {
+		return parse_format(text, parser);
 	}
 	return true;
 }

@@ -29,7 +29,8 @@
 enum sdp_media { SDP_AUDIO, SDP_VIDEO, SDP_APPLICATION };
 struct sdp_stream {
 	enum sdp_media media;
-	uint32_t number; /* ASF stream number, 1..127 */
+	/* ASF stream number, 1..127; parse only: 0, all that the title has. */
+	uint32_t number;
 	uint64_t bit_rate_bps; /* 0: no b=AS */
 	/* Relative, "stream=2", or absolute if somebody else wrote it. */
 	char control[SDP_CONTROL_MAX];
@@ -60,12 +61,13 @@ void sdp_format(
 
 /*
  * Text of any size, hostile included.  ASF_HEADER receives the decoded bytes of
- * the first a=pgmpu (NULL, 0 to skip it); out->asf_header points into it, and
- * is NULL if there is none.  Streams are those of x-asf-pf/1000 with a number
- * and a control of their own; other m= lines, x-wms-rtx too, are left out, but
- * counted in media_count.  The title is UTF-8, a question mark for each byte
- * that was not. False: no SDP, broken base64, header longer than the buffer, a
- * control longer than its room, no stream, more than SDP_STREAMS_MAX.
+ * the first a=pgmpu, or config= of an x-asf-pf line (NULL, 0 to skip it);
+ * out->asf_header points into it, and is NULL if there is none.  Streams are
+ * those of x-asf-pf/1000 with a number, or none, and a control of their own;
+ * other m= lines, x-wms-rtx too, are left out, but counted in media_count.  The
+ * title is UTF-8, a question mark for each byte that was not. False: no SDP,
+ * broken base64, header longer than the buffer, a control longer than its room,
+ * no stream, more than SDP_STREAMS_MAX.
  */
 bool sdp_parse(const char *text, size_t size, uint8_t *asf_header,
     size_t asf_header_size, struct sdp_description *out);

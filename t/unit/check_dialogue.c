@@ -199,6 +199,28 @@ START_TEST(a_stream_may_have_an_address_of_its_own)
 }
 END_TEST
 
+START_TEST(a_stream_without_a_number_is_the_whole_title)
+{
+	sent();
+	ck_assert_int_eq(
+	    answer("200 OK", "Content-Base: rtsp://h/a/\r\n",
+		"v=0\r\na=control:*\r\nm=application 0 RTP/AVP 96\r\n"
+		"a=rtpmap:96 X-ASF-PF/1000\r\n"
+		"a=fmtp:96 maxps=1444;config=AAEC\r\n"
+		"a=control:stream=0\r\n"),
+	    DIALOGUE_DESCRIBED);
+	begin_setup(false, true);
+	ck_assert_ptr_nonnull(strstr(sent(), "SETUP rtsp://h/a/stream=0 "));
+	ck_assert_int_eq(answer("200 OK",
+			     "Session: abcdefgh\r\n"
+			     "Transport: RTP/AVP/TCP;interleaved=0-1\r\n",
+			     ""),
+	    DIALOGUE_READY);
+	dialogue_play(dialogue, true, 0, 1000);
+	ck_assert_ptr_nonnull(strstr(sent(), "PLAY rtsp://h/a/ "));
+}
+END_TEST
+
 /* With a base and a stream's address relative to it of so many bytes. */
 static enum dialogue_event
 describe_long(int base_bytes, int control_bytes)
@@ -432,6 +454,7 @@ main(void)
 	tcase_add_test(talk, addresses_are_taken_apart);
 	tcase_add_test(talk, a_title_is_described_set_up_and_played);
 	tcase_add_test(talk, a_stream_may_have_an_address_of_its_own);
+	tcase_add_test(talk, a_stream_without_a_number_is_the_whole_title);
 	tcase_add_test(talk, an_address_may_be_as_long_as_there_is_room);
 	tcase_add_test(talk, an_address_that_is_too_long_together_is_the_end);
 	tcase_add_test(talk, a_base_that_is_too_long_is_the_end);

@@ -244,14 +244,65 @@ START_TEST(other_writers_are_understood)
 }
 END_TEST
 
+/* As gst-rtsp-server describes what rtpasfpay makes. */
+START_TEST(a_header_may_stand_in_a_format)
+{
+	static const char front[] =
+	    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\na=control:*\r\n"
+	    "a=range:npt=0-\r\nm=application 0 RTP/AVP 96\r\n"
+	    "a=rtpmap:96 X-ASF-PF/1000\r\na=control:stream=0\r\n";
+	static const char *const right[] = { "96 maxps=1444;config=MCay",
+		"96 config=MCa=", "96 CONFIG=MCay;;maxps=",
+		"96 a; ;  config=" };
+	static const char *const wrong[] = { "96 config=M", "96 config=MC ay",
+		"96 x;config=MC-y;config=MCay" };
+	static const char *const nothing[] = { "", "96", "config=MCay",
+		"96 maxps=1444", "96 config", "96 xconfig=MCay", "96 ;" };
+	static const size_t bytes[] = { 3, 2, 3, 0 };
+	struct sdp_description out;
+	char string[512];
+
+	for (size_t i = 0; i < ARRAY_LENGTH(right); i++) {
+		snprintf(
+		    string, sizeof(string), "%sa=fmtp:%s", front, right[i]);
+		ck_assert_msg(parse(string, &out), "\"%s\"", right[i]);
+		ck_assert_uint_eq(out.stream_count, 1);
+		ck_assert_uint_eq(out.streams[0].number, 0);
+		ck_assert_str_eq(out.streams[0].control, "stream=0");
+		ck_assert_ptr_nonnull(out.asf_header);
+		ck_assert_uint_eq(out.asf_header_bytes, bytes[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
+		snprintf(
+		    string, sizeof(string), "%sa=fmtp:%s", front, wrong[i]);
+		ck_assert_msg(!parse(string, &out), "\"%s\"", wrong[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LENGTH(nothing); i++) {
+		snprintf(
+		    string, sizeof(string), "%sa=fmtp:%s", front, nothing[i]);
+		ck_assert_msg(parse(string, &out), "\"%s\"", nothing[i]);
+		ck_assert_ptr_null(out.asf_header);
+	}
+
+	/* Of other formats it is something else; and the first one counts. */
+	ck_assert(parse("v=0\nm=video 0 RTP/AVP 97\n"
+			"a=rtpmap:97 MP4V-ES/90000\na=fmtp:97 config=0-0\n"
+			"m=audio 0 RTP/AVP 96\na=rtpmap:96 x-asf-pf/1000\n"
+			"a=fmtp:96 config=MCay\na=control:a\n",
+	    &out));
+	ck_assert_uint_eq(out.asf_header_bytes, 3);
+	ck_assert(parse(
+	    SESSION "MCaydY5m\r\n" STREAM "a=fmtp:96 config=MCay\r\n", &out));
+	ck_assert_uint_eq(out.asf_header_bytes, 6);
+}
+END_TEST
+
 START_TEST(what_is_no_description_is_refused)
 {
 	static const char *const wrong[] = { "", "v=0\r\n",
 		"\r\nv=0\r\n" STREAM, STREAM,
 		"o=- 1 1 IN IP4 h\r\nv=0\r\n" STREAM,
-		/* no number, no control, a number of nobody's */
-		"v=0\r\nm=audio 0 RTP/AVP 96\r\na=rtpmap:96 x-asf-pf/1000\r\n"
-		"a=control:audio\r\n",
+		/* no control, a number of nobody's */
 		"v=0\r\nm=audio 0 RTP/AVP 96\r\na=rtpmap:96 x-asf-pf/1000\r\n"
 		"a=stream:1\r\n",
 		"v=0\r\nm=audio 0 RTP/AVP 96\r\na=rtpmap:96 x-asf-pf/1000\r\n"
@@ -362,7 +413,7 @@ START_TEST(a_megabyte_of_anything_is_borne)
 {
 	static const char *const fillers[] = { "m=", "m=audio 0 RTP/AVP 96\n",
 		"a=", "a=control:", "=", "\n", "\r", "s=\xff", "v=0\n",
-		"m=a\na=rtpmap:96 x-asf-pf/1000\na=control:a\na=stream:1\n" };
+		"m=a\na=stream:1\na=rtpmap:96 x-asf-pf/1000\na=control:a\n" };
 	size_t size = 1000 * 1000;
 	char *large = malloc(size);
 	uint8_t decoded[64];
@@ -403,6 +454,7 @@ main(void)
 	tcase_add_test(both, a_description_survives_being_written_and_read);
 	tcase_add_test(both, every_length_of_header_survives);
 	tcase_add_test(both, other_writers_are_understood);
+	tcase_add_test(both, a_header_may_stand_in_a_format);
 	tcase_add_test(both, what_is_no_description_is_refused);
 	tcase_add_test(both, broken_base64_is_refused);
 	tcase_add_test(both, a_header_longer_than_the_buffer_is_refused);
