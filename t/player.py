@@ -8,8 +8,9 @@ meanwhile.
 usage: player.py [--few] [-v] [NAME...]
 
 Of each file in media/ and in the folder that VODD_TEST_MEDIA names: over UDP
-and TCP, from the start and after a seek.  And with one of them: loss and
-another order, killed workers, a server that is gone, and one that comes back.
+and TCP, from the start and after a seek, and from gst-rtsp-server.  And with
+one of them: loss and another order, killed workers, a server that is gone, and
+one that comes back.
 --few: the samples only.  NAME: these files only.
 
 Exit status: 0 passed, 1 failed, 77 something is missing.
@@ -112,6 +113,7 @@ class Run:
         self.begun = time.monotonic()
         self.passed, self.failures, self.number = 0, [], 0
         self.servers = []
+        self.foreign = None
         self.from_disk = {}
 
     # -- telling --
@@ -151,6 +153,18 @@ class Run:
         self.servers.append(server)
         server.start()
         return server
+
+    def start_foreign(self, titles):
+        """gst-rtsp-server with the same titles, where there is one."""
+        name = program("t/bench/gst-server")
+        if name is None:
+            self.say("gst-rtsp-server: skipped, t/bench/gst-server is not "
+                     "built (package libgstrtspserver-1.0-dev)")
+            return
+        self.foreign = subprocess.Popen(
+            [name] + [title.path for title in titles], text=True,
+            stdout=subprocess.PIPE, env=dict(os.environ, **vodplay.SANITIZERS))
+        self.foreign_port = int(self.foreign.stdout.readline().split()[1])
 
     def copy(self):
         sources = [os.path.join(os.environ.get(
@@ -246,6 +260,28 @@ class Run:
                     title.name, name, title.position), (
                     lambda there=scheme + url[4:]:
                     self.after_seek(title, there))
+
+        if self.foreign and title.kinds.count("video") <= 1 and (
+                title.end > self.seconds or title.name == SAMPLE):
+            yield "%s from gst-rtsp-server" % title.name, (
+                lambda: self.from_start(
+                    title, "rtsp://127.0.0.1:%d" % self.foreign_port))
+
+    def all_from_foreign(self, scheme, is_cut):
+        """To its end, but for the last RTP packet, which its payloader keeps
+        unless it is full.  It cannot seek: what it has sent it sends again."""
+        between = Relay(self.foreign_port)
+        play = Play(scheme + between.url(SAMPLE)[4:], hashes=self.path())
+        if is_cut:
+            play.until_position(3000)
+            between.cut()
+        play.played(60)
+        if (play.statistics()["reconnects"] > 0) != is_cut:
+            return "%(reconnects)d reconnects" % play.statistics()
+        missing = len(self.sample().frames[0]) - len(play.hashes().frames[0])
+        if missing > 2:
+            return "%d pictures are missing" % missing
+        return vodplay.difference(self.sample(), play.hashes(), False)
 
     # -- what happens meanwhile --
 
@@ -697,6 +733,13 @@ class Run:
         return None if same else "its pictures are others"
 
     def meanwhile(self):
+        if self.foreign:
+            for scheme, is_cut in (("rtspu", False), ("rtspt", False),
+                                   ("rtspu", True)):
+                yield "all of gst-rtsp-server's, %s%s" % (
+                    scheme, ", lost in between" * is_cut), (
+                    lambda scheme=scheme, is_cut=is_cut:
+                    self.all_from_foreign(scheme, is_cut))
         yield "moving about", self.moving_about
         for scheme in ("rtspu", "rtspt"):
             yield "begins in mid-title, " + scheme, (
@@ -746,6 +789,7 @@ class Run:
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             titles = self.look(pool)
             self.server("vodd")
+            self.start_foreign(titles)
             jobs = list(self.meanwhile())
             # What takes longest begins first.
             titles.sort(key=lambda title: -title.end)
@@ -799,6 +843,9 @@ def main():
     finally:
         for server in run.servers:
             server.end()
+        if run.foreign:
+            run.foreign.kill()
+            run.foreign.communicate()
         shutil.rmtree(run.folder)
     if run.failures:
         print("\n%d FAILED, %d passed:" % (len(run.failures), run.passed))

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * gst-server - gst-rtsp-server as its own examples use it, serving MP4 files
- * of a folder: what another server costs for the same pictures.  A pipeline
- * for each session; nothing is tuned.
+ * gst-server - gst-rtsp-server as its own examples use it, a pipeline for each
+ * session; nothing is tuned.  MP4 files, for what another server costs for the
+ * same pictures; and ASF files, for whether the player plays from another one.
  */
 #include <gst/gst.h>
 #include <gst/rtsp-server/rtsp-server.h>
 #include <stdio.h>
 #include <sys/resource.h>
+
+#define MP4                                                                    \
+	"qtdemux name=demux demux.video_0 ! queue ! mpeg4videoparse ! "        \
+	"rtpmp4vpay name=pay0 pt=96 "                                          \
+	"demux.audio_0 ! queue ! mpegaudioparse ! rtpmpapay name=pay1 pt=97"
+#define ASF "asfparse ! rtpasfpay name=pay0"
 
 static void
 add_title(GstRTSPMountPoints *mounts, const char *path)
@@ -15,13 +21,8 @@ add_title(GstRTSPMountPoints *mounts, const char *path)
 	GstRTSPMediaFactory *factory = gst_rtsp_media_factory_new();
 	gchar *name = g_path_get_basename(path);
 	gchar *mount = g_strdup_printf("/%s", name);
-	gchar *launch =
-	    g_strdup_printf("( filesrc location=\"%s\" ! qtdemux name=demux "
-			    "demux.video_0 ! queue ! mpeg4videoparse ! "
-			    "rtpmp4vpay name=pay0 pt=96 "
-			    "demux.audio_0 ! queue ! mpegaudioparse ! "
-			    "rtpmpapay name=pay1 pt=97 )",
-		path);
+	gchar *launch = g_strdup_printf("( filesrc location=\"%s\" ! %s )",
+	    path, g_str_has_suffix(name, ".mp4") ? MP4 : ASF);
 
 	gst_rtsp_media_factory_set_launch(factory, launch);
 	gst_rtsp_mount_points_add_factory(mounts, mount, factory);
@@ -39,7 +40,7 @@ main(int argc, char **argv)
 	GMainLoop *loop;
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: gst-server FILE.mp4...\n");
+		fprintf(stderr, "usage: gst-server FILE...\n");
 		return 2;
 	}
 	setrlimit(RLIMIT_NOFILE, &files);
