@@ -129,7 +129,7 @@ choose(const struct client *client, const struct asf_header *header)
 	struct asf_set chosen = client->options.streams;
 	unsigned video = 0, audio = 0;
 
-	if (chosen.bits[0] != 0 || chosen.bits[1] != 0)
+	if (!asf_set_is_empty(chosen))
 		return chosen;
 	for (unsigned i = 1; i < ASF_STREAMS; i++) {
 		const struct asf_stream *stream = &header->streams[i];

@@ -650,7 +650,7 @@ take_reply(struct dialogue *dialogue, const struct rtsp_message *reply,
 		copy_text(
 		    software, dialogue->software, sizeof(dialogue->software));
 		for (char *at = dialogue->software; *at != '\0'; at++)
-			if (*at < ' ' || *at == 0x7F)
+			if (*at < ' ' || *at > '~')
 				*at = '?';
 	}
 	if (dialogue->has_alive && reply->has_cseq &&
