@@ -9,9 +9,10 @@ What the screen shows is compared with what ffmpeg decodes.  Screenshots are
 kept below the build's t/player-window-one/ and t/player-window-many/, to be
 looked at.
 
-usage: player-window.py [one | many]
+usage: player-window.py [one | many | killed]...
 
-One window that is used for long, and many that are used for a moment.
+One window that is used for long, many that are used for a moment, and a run
+that is killed.
 
 Exit status: 0 passed, 1 failed, 77 something is missing.
 """
@@ -22,6 +23,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -31,9 +33,9 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from clientslib.lossy import Lossy  # noqa: E402
 from vtlib.net import patience  # noqa: E402
-from vtlib.server import Server, free_port, program  # noqa: E402
+from vtlib.server import Server, free_port, name_of, program  # noqa: E402
 from windowlib import stage  # noqa: E402
-from windowlib.desk import Failed  # noqa: E402
+from windowlib.desk import Failed, tied, wait  # noqa: E402
 from windowlib.hosts import Answers, Files, Relay, listener  # noqa: E402
 from windowlib.stage import SOURCE, check, say  # noqa: E402
 
@@ -908,17 +910,49 @@ class Test:
             step()
 
 
-PARTS = {"one": Test.one_window, "many": Test.many_windows}
+def idle(test):
+    """One window that nothing is done with."""
+    test.desk.start()
+    signal.pause()
+
+
+def killed(test):
+    """What runs side by side ends with who started it, though that is killed:
+    nothing is left of it."""
+    mark = "PLAYER_WINDOW_MARK=%d" % os.getpid()
+
+    def left():
+        found = []
+        for name in glob.glob("/proc/[0-9]*/environ"):
+            with contextlib.suppress(OSError), open(name, "rb") as file:
+                if mark.encode() in file.read().split(b"\0"):
+                    found.append(name_of(int(name.split("/")[2])))
+        return sorted(found)
+    with subprocess.Popen(
+            [sys.executable, __file__, "idle", "idle"],
+            env=dict(test.desk.environment, **dict([mark.split("=")])),
+            stdout=subprocess.DEVNULL) as run:
+        wait(lambda: left().count("vodplay") == 2, "two windows", 15)
+        say("  " + " ".join(left()))
+        run.kill()
+    wait(lambda: not left(), "nothing is left: %s" % left())
+
+
+PARTS = {"one": Test.one_window, "many": Test.many_windows, "killed": killed}
+INNER = dict(PARTS, idle=idle)
 
 
 def main():
-    """Each part at a display of its own, side by side."""
-    if len(sys.argv) > 1:
-        name = sys.argv[1]
-        return stage.perform("player-window-" + name, 300,
-                             lambda *of: PARTS[name](Test(*of)))
-    parts = [subprocess.Popen([sys.executable, __file__, name])
-             for name in PARTS]
+    """Several parts each at a display of its own, side by side."""
+    names = sys.argv[1:] or list(PARTS)
+    if len(names) == 1:
+        part = INNER[names[0]]
+        return stage.perform("player-window-" + names[0], 300,
+                             lambda *of: part(Test(*of)))
+    if stage.is_lacking():
+        return 77
+    parts = [subprocess.Popen(tied([sys.executable, __file__, name]))
+             for name in names]
     ends = {part.wait() for part in parts}
     return 1 if ends - {0, 77} else max(ends)
 

@@ -40,6 +40,11 @@ class Failed(Exception):
     pass
 
 
+def tied(words):
+    """A program that ends when who started it does, however that ends."""
+    return ["setpriv", "--pdeathsig", "TERM", *words]
+
+
 def missing():
     """A sentence, or None."""
     for name, package in PROGRAMS.items():
@@ -413,9 +418,8 @@ class Desk:
     def launch(self, words, **options):
         log = open(os.path.join(self.folder, words[0] + ".log"), "wb")
         process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", *words],
-            env=self.environment, stdin=subprocess.DEVNULL, stderr=log,
-            start_new_session=True, **options)
+            tied(words), env=self.environment, stdin=subprocess.DEVNULL,
+            stderr=log, start_new_session=True, **options)
         self.processes.append(process)
         return process
 
@@ -432,7 +436,7 @@ class Desk:
             self.folder, "vodplay-%d.log" % len(os.listdir(self.folder)))
         with open(log_name, "wb") as log:
             process = subprocess.Popen(
-                [self.program, *arguments], cwd=folder,
+                tied([self.program, *arguments]), cwd=folder,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=dict(self.environment, **self.sanitizers, **environment))
         player = Player(self, process, log_name)

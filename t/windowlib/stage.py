@@ -48,20 +48,25 @@ def is_late(*ignored):
     raise Failed("it does not come to its end")
 
 
+def is_lacking(lacking=lambda: None):
+    """What is missing for a window, or by LACKING(), is told."""
+    own_python()
+    told = (program("vodplay") is None and "vodplay is not built"
+            or missing() or lacking())
+    if told:
+        say("skipped: " + told)
+    return bool(told)
+
+
 def perform(name, seconds, play, lacking=lambda: None):
     """PLAY(desk, folder, server), within SECONDS; screenshots are kept below
     the build's t/NAME.  The exit status: 0 passed, 1 failed, 77 LACKING() says
     that something is missing."""
-    own_python()
+    if is_lacking(lacking):
+        return 77
     signal.signal(signal.SIGTERM, lambda *ignored: sys.exit(1))
     signal.signal(signal.SIGALRM, is_late)
     signal.alarm(round(seconds * patience()))
-    if program("vodplay") is None:
-        say("skipped: vodplay is not built")
-        return 77
-    if missing() or lacking():
-        say("skipped: " + (missing() or lacking()))
-        return 77
     shots = os.path.join(BUILD, "t", name)
     shutil.rmtree(shots, ignore_errors=True)
     os.makedirs(shots)
