@@ -754,6 +754,44 @@ class Test:
         finally:
             other.stop()
 
+    def keys(self):
+        """Those that no other step presses."""
+        rare = os.path.join(self.folder, "rare.wmv")
+        subprocess.run(
+            ["ffmpeg", "-v", "error", "-f", "lavfi", "-i",
+             "testsrc2=size=160x120:rate=5", "-t", "40", "-g", "60", "-c:v",
+             "wmv2", rare], check=True, stdin=subprocess.DEVNULL)
+        player = self.desk.start([rare])
+
+        def position():
+            return player.find("slider", "Position").value()
+
+        def sought(key, seconds):
+            player.press(key)
+            player.wait(lambda: abs(position() - seconds) < 0.5,
+                        "%s leads to %g s, from %g" % (
+                            key, seconds, position()))
+        for state in ("Paused", "Playing.*", "Paused"):
+            player.label("Playing.*|Paused")
+            player.press("k")
+            player.label(state)
+        # key frames each 12 s: the first step is too short for one, the next
+        # leads on from where it was to lead
+        player.press("Right")
+        player.steady("Position")
+        for key, seconds in (("Right", 12), ("Right", 24), ("Left", 12),
+                             ("Left", 0)):
+            sought(key, seconds)
+        for key in ("ctrl+u", "ctrl+question"):
+            player.press(key)
+            player.find(*(("text", "Address") if key == "ctrl+u" else
+                          ("label", "Play or pause")))
+            player.press("Escape")
+            player.wait(lambda: len([one for one in player.widgets()
+                                     if one.role in ("frame", "dialog")]) == 1,
+                        "the dialog closes")
+        player.close("ctrl+w")
+
     def small(self):
         """640 x 360, large letters, both looks: nothing is cut off."""
         for theme, scale in (("light", "1"), ("dark", "1.75")):
@@ -902,7 +940,8 @@ class Test:
         player.close()
 
     def many_windows(self):
-        steps = [self.looks, self.nearby, self.named, self.small, self.bare]
+        steps = [self.looks, self.nearby, self.keys, self.named, self.small,
+                 self.bare]
         if os.path.isdir(MEDIA):
             steps.insert(0, self.titles)
         for step in steps:

@@ -132,6 +132,13 @@ window_remember(struct window *window, const char *title)
 		memory_write(window->memory);
 }
 
+void
+window_seek(struct window *window, uint64_t position_us)
+{
+	window->stepped_to_us = 0;
+	engine_seek(window->engine, position_us);
+}
+
 /* A title of a play list is found through the list again. */
 static void
 remember(struct window *window)
@@ -155,6 +162,8 @@ on_state(void *context, enum engine_state state, enum engine_failure failure,
 
 	(void)failure;
 	window->state = state;
+	if (state == ENGINE_CONNECTING)
+		window->stepped_to_us = 0;
 	g_strlcpy(window->reason, reason, sizeof(window->reason));
 	if (state == ENGINE_FAILED && titles_fall_back(window))
 		return;

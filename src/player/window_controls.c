@@ -136,8 +136,7 @@ controls_update(struct window *window)
 static void
 seek_to(struct window *window, double seconds)
 {
-	engine_seek(
-	    window->engine, (uint64_t)(MAX_OF(seconds, 0.0) * 1e6 + 0.5));
+	window_seek(window, (uint64_t)(MAX_OF(seconds, 0.0) * 1e6 + 0.5));
 }
 
 static gboolean

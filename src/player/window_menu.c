@@ -63,15 +63,24 @@ do_previous(struct window *window)
 	titles_move(window, -1);
 }
 
+/*
+ * It goes to a key frame, which may be as far away as that: then each step
+ * leads on from where the last one was to go.  Up to a full second, because
+ * an index tells the key frame before each of them.
+ */
 static void
 do_forward(struct window *window)
 {
 	uint64_t duration_us = engine_duration_us(window->engine);
+	uint64_t from_us =
+	    MAX_OF(engine_position_us(window->engine), window->stepped_to_us);
+	uint64_t to_us = from_us + STEP_US + US_PER_SECOND - 1;
 
-	if (is_loaded(window) && duration_us > 0)
-		engine_seek(window->engine,
-		    MIN_OF(engine_position_us(window->engine) + STEP_US,
-			duration_us));
+	if (!is_loaded(window) || duration_us == 0)
+		return;
+	to_us = MIN_OF(to_us - to_us % US_PER_SECOND, duration_us);
+	window_seek(window, to_us);
+	window->stepped_to_us = to_us;
 }
 
 static void
@@ -80,15 +89,15 @@ do_back(struct window *window)
 	uint64_t position_us = engine_position_us(window->engine);
 
 	if (is_loaded(window))
-		engine_seek(window->engine,
-		    position_us > STEP_US ? position_us - STEP_US : 0);
+		window_seek(
+		    window, position_us > STEP_US ? position_us - STEP_US : 0);
 }
 
 static void
 do_start(struct window *window)
 {
 	if (is_loaded(window))
-		engine_seek(window->engine, 0);
+		window_seek(window, 0);
 }
 
 static void

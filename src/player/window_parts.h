@@ -82,6 +82,7 @@ struct window {
 	guint tick; /* source */
 	bool is_full_screen, shows_captions;
 	bool goes_by_tab; /* from button to button */
+	uint64_t stepped_to_us; /* by seeks forward, one after the other */
 	struct view view;
 	struct controls controls;
 	struct details details;
@@ -94,6 +95,7 @@ void window_fail(struct window *window, const char *sentence);
 /* What plays, or the list it is of, among the recent titles. */
 void window_remember(struct window *window, const char *title);
 void window_set_full_screen(struct window *window, bool full);
+void window_seek(struct window *window, uint64_t position_us);
 void window_show_controls(struct window *window); /* for some seconds */
 
 /* window_view.c */

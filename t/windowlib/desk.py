@@ -346,9 +346,9 @@ class Player:
         self.wait(lambda: not self.seen("text", "Address"),
                   "the dialog closes")
 
-    def close(self):
+    def close(self, key="ctrl+q"):
         """As its button does it; its exit status is 0."""
-        self.press("ctrl+q")
+        self.press(key)
         try:
             status = self.process.wait(8 * patience())
         except subprocess.TimeoutExpired:
