@@ -32,6 +32,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from clientslib.lossy import Lossy  # noqa: E402
+from playerlib.commands import added  # noqa: E402
 from vtlib.net import patience  # noqa: E402
 from vtlib.server import Server, free_port, name_of, program  # noqa: E402
 from windowlib import stage  # noqa: E402
@@ -696,28 +697,36 @@ class Test:
         self.open(player, self.media.url("mini-caption.wmv"))
         player.label("0[01]:[0-9][0-9]")
 
-    def choose(self, player, menu, by, name):
-        """By the keys of the menu: BY entries down in the submenu MENU."""
+    def listed(self, player, menu):
+        """What the submenu MENU, which is opened by keys, has to choose from:
+        whether it is chosen, by name."""
         player.press("F10")
         player.find("menu item", "Close")
         for _ in range(3 + (menu == "Video")):
             player.press("Down")
         player.press("Right")
-        found = player.find("radio menu item", name)
+        player.find("radio menu item", ".*")
+        return {one.name: one.is_checked() for one in player.widgets()
+                if one.role == "radio menu item"}
+
+    def choose(self, player, menu, by, name):
+        """BY entries down."""
+        found = [is_chosen for text, is_chosen in
+                 self.listed(player, menu).items() if re.fullmatch(name, text)]
+        check(found == [False], "not to be chosen: %s: %s" % (name, found))
         self.desk.shot("menu-" + menu.lower())
         for _ in range(by):
             player.press("Down")
         player.press("Return")
         player.wait(lambda: not player.seen("menu item", "Close"),
                     "the menu closes")
-        return found
 
     def tracks(self, player):
         """Another is chosen; it goes on from there."""
         for title, menu, by, name, wanted, left in (
-                ("elephantsdream-en-fr.wmv", "Audio", 1, "French, 64 kbit/s",
+                ("elephantsdream-en-fr.wmv", "Audio", 1, "Spanish, 64 kbit/s",
                  b"stream=2", b"stream=1"),
-                ("assembled-mbr.wmv", "Video", 0, "English, 208 × 160, .*",
+                ("assembled-mbr.wmv", "Video", 0, "English, 208 × 160, 10.*",
                  b"stream=3", b"stream=5")):
             self.open(player, self.media.url(title))
             player.label("Playing.*", 15)
@@ -739,6 +748,30 @@ class Test:
                   session_of(self.other)["committed_bps"] < bps,
                   "a smaller stream has no smaller bit rate")
 
+    def local(self, player):
+        """Of a file, where it goes on without beginning anew."""
+        for title, menu, by, name, rate in (
+                ("elephantsdream-en-fr.wmv", "Audio", 1,
+                 "Spanish, .*, 64 kbit/s", "455"),
+                ("assembled-mbr.wmv", "Video", 2,
+                 "English, .* MPEG-4 .*, 282 kbit/s", "334")):
+            self.open(player, os.path.join(MEDIA, title))
+            player.label("0:01")
+            self.choose(player, menu, by, name)
+            player.label("Playing %s kbit/s" % rate)
+            at = player.find("slider", "Position").value()
+            check(at >= 1, "it began anew: %g" % at)
+            chosen = [text for text, is_chosen in
+                      self.listed(player, menu).items() if is_chosen]
+            check(len(chosen) == 1 and re.fullmatch(name, chosen[0]),
+                  "what is chosen is another: %s" % chosen)
+            player.press("Escape")
+            player.press("Escape")
+            player.wait(lambda: not player.seen("menu item", "Close"),
+                        "the menu closes")
+            player.wait(lambda: player.find("slider", "Position").value()
+                        > at, "it goes on")
+
     def titles(self):
         """With the files of VODD_TEST_MEDIA."""
         other = self.other = Server("media", self.folder, say)
@@ -747,7 +780,7 @@ class Test:
         try:
             self.media = Relay(other.ports[0])
             player = self.desk.start()
-            for step in (self.commands, self.tracks):
+            for step in (self.commands, self.tracks, self.local):
                 say("  " + step.__name__)
                 step(player)
             player.close()
@@ -791,6 +824,24 @@ class Test:
                                      if one.role in ("frame", "dialog")]) == 1,
                         "the dialog closes")
         player.close("ctrl+w")
+
+    def links(self):
+        """A page that a title names is told of, and not opened."""
+        page = listener()
+        page.settimeout(0)
+        address = "http://127.0.0.1:%d/next.asx?a=1&b=2" % (
+            page.getsockname()[1])
+        path = os.path.join(self.folder, "links.wmv")
+        with open(self.film.path, "rb") as film, open(path, "wb") as out:
+            out.write(added(film.read(), [(200, "URL", address)]))
+        player = self.desk.start([path])
+        player.label("Link: " + re.escape(address))
+        self.desk.shot("link")
+        player.label("0:01")
+        with contextlib.suppress(BlockingIOError):
+            raise Failed("it is opened by %s" % (page.accept()[1],))
+        page.close()
+        player.close()
 
     def small(self):
         """640 x 360, large letters, both looks: nothing is cut off."""
@@ -940,8 +991,8 @@ class Test:
         player.close()
 
     def many_windows(self):
-        steps = [self.looks, self.nearby, self.keys, self.named, self.small,
-                 self.bare]
+        steps = [self.looks, self.nearby, self.keys, self.links, self.named,
+                 self.small, self.bare]
         if os.path.isdir(MEDIA):
             steps.insert(0, self.titles)
         for step in steps:
