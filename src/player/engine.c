@@ -104,8 +104,12 @@ engine_pursue(struct engine *engine)
 
 	if (engine_is_over(engine))
 		return;
-	if (plays && !engine->has_played)
-		sound_begin(engine->sinks.audio);
+	if (plays && !engine->has_played &&
+	    engine->options.audio_sink == NULL &&
+	    sound_begin(engine->sinks.audio, &engine->is_silent))
+		news_notice(engine->news,
+		    "There is no sound device that works: the title plays "
+		    "without sound.");
 	gst_element_set_state(
 	    engine->playbin, plays ? GST_STATE_PLAYING : GST_STATE_PAUSED);
 	stand(engine, !plays && engine->wants_play);
@@ -253,13 +257,9 @@ on_element_setup(GstElement *playbin, GstElement *element, gpointer context)
 
 /* ---- beginning and end ---- */
 
-/* NULL: what plays is not heard; it is said when it begins. */
 static int
 use_sound(struct engine *engine, GstElement *sink)
 {
-	engine->has_no_sound = sink == NULL;
-	if (sink == NULL)
-		sink = sound_new_silent();
 	if (sink == NULL)
 		return -ENOENT;
 	sinks_set_audio(&engine->sinks, sink);
@@ -395,12 +395,6 @@ begin(struct engine *engine, uint64_t position_us)
 	engine_set_volume(engine, engine->volume);
 	engine_set_muted(engine, engine->is_muted);
 	gst_element_set_state(engine->playbin, GST_STATE_PAUSED);
-	if (engine->has_no_sound) {
-		engine->has_no_sound = false; /* said once */
-		news_notice(engine->news,
-		    "There is no sound device that works: the title plays "
-		    "without sound.");
-	}
 }
 
 void
@@ -409,8 +403,9 @@ engine_lose_sound(struct engine *engine)
 	uint64_t position_us = engine_position_us(engine);
 
 	rest(engine);
+	if (engine->has_lost_sound)
+		use_sound(engine, sound_new_silent());
 	engine->has_lost_sound = true;
-	use_sound(engine, NULL);
 	begin(engine, position_us);
 }
 

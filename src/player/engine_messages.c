@@ -68,7 +68,7 @@ fail_of_error(struct engine *engine, const GError *error)
 static bool
 is_of_sound(const struct engine *engine, GstMessage *message)
 {
-	return engine->options.audio_sink == NULL && !engine->has_lost_sound &&
+	return engine->options.audio_sink == NULL &&
 	       gst_object_has_as_ancestor(GST_MESSAGE_SRC(message),
 		   GST_OBJECT_CAST(engine->sinks.audio));
 }

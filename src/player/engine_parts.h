@@ -25,7 +25,8 @@ struct engine {
 	bool wants_play; /* else to pause */
 	bool has_arrived; /* something of the title did */
 	bool has_prerolled, is_buffering, is_reconnecting;
-	bool has_no_sound, has_lost_sound;
+	bool is_silent; /* for want of a device; it was said */
+	bool has_lost_sound; /* this title */
 	const char *lacking; /* a sentence, to be said when it plays */
 	atomic_bool has_media; /* set by GStreamer's threads */
 	unsigned percent;
@@ -58,7 +59,7 @@ bool engine_is_over(const struct engine *engine);
 /* What the viewer wants, as far as it can be. */
 void engine_pursue(struct engine *engine);
 void engine_seek_now(struct engine *engine, uint64_t position_us);
-/* On from here without it. */
+/* On from here with another device, or without one. */
 void engine_lose_sound(struct engine *engine);
 void engine_look_later(struct engine *engine);
 

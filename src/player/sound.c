@@ -19,14 +19,29 @@ sound_new_silent(void)
 	return sink;
 }
 
-/* The device's own sink in what found it; NULL: there is none. */
+GstElement *
+sound_new(void)
+{
+	GstElement *sink = gst_element_factory_make("autoaudiosink", NULL);
+
+	if (sink == NULL)
+		return sound_new_silent();
+	/* The first title need not wait for it. */
+	gst_element_set_state(sink, GST_STATE_READY);
+	return sink;
+}
+
+/* The device's own sink in what found it; owned. */
 static GstElement *
 find_device(GstElement *sink)
 {
-	GstIterator *children = gst_bin_iterate_sinks(GST_BIN(sink));
+	GstIterator *children;
 	GValue value = G_VALUE_INIT;
 	GstElement *device = NULL;
 
+	if (!GST_IS_BIN(sink))
+		return gst_object_ref(sink);
+	children = gst_bin_iterate_sinks(GST_BIN(sink));
 	if (gst_iterator_next(children, &value) == GST_ITERATOR_OK) {
 		device = g_value_dup_object(&value);
 		g_value_unset(&value);
@@ -36,30 +51,12 @@ find_device(GstElement *sink)
 }
 
 static bool
-has_device(GstElement *sink)
+is_made_by(GstElement *device, const char *name)
 {
-	GstElement *device = find_device(sink);
-	bool is_there = device != NULL &&
-			!g_str_has_prefix(GST_OBJECT_NAME(device), "fake");
+	GstElementFactory *factory =
+	    device != NULL ? gst_element_get_factory(device) : NULL;
 
-	g_clear_object(&device);
-	return is_there;
-}
-
-GstElement *
-sound_new(void)
-{
-	GstElement *sink = gst_element_factory_make("autoaudiosink", NULL);
-
-	if (sink == NULL)
-		return NULL;
-	if (gst_element_set_state(sink, GST_STATE_READY) !=
-		GST_STATE_CHANGE_FAILURE &&
-	    has_device(sink))
-		return sink;
-	gst_element_set_state(sink, GST_STATE_NULL);
-	gst_object_unref(gst_object_ref_sink(sink));
-	return NULL;
+	return factory != NULL && g_str_equal(GST_OBJECT_NAME(factory), name);
 }
 
 /*
@@ -74,7 +71,7 @@ make_stream_anew(GstAudioBaseSink *device)
 	GstCaps *caps;
 
 	if (!gst_audio_ring_buffer_is_acquired(ring))
-		return; /* a title without sound */
+		return; /* nothing of it came */
 	caps = gst_caps_ref(ring->spec.caps);
 	gst_audio_ring_buffer_activate(ring, FALSE);
 	gst_audio_ring_buffer_release(ring);
@@ -87,15 +84,18 @@ make_stream_anew(GstAudioBaseSink *device)
 	gst_caps_unref(caps);
 }
 
-void
-sound_begin(GstElement *sink)
+bool
+sound_begin(GstElement *sink, bool *is_silent)
 {
-	GstElement *device = GST_IS_BIN(sink) ? find_device(sink) : NULL;
-	GstElementFactory *factory =
-	    device != NULL ? gst_element_get_factory(device) : NULL;
+	GstElement *device;
+	bool was_silent = *is_silent;
 
-	if (factory != NULL &&
-	    g_str_equal(GST_OBJECT_NAME(factory), "pulsesink"))
+	if (GST_STATE(sink) < GST_STATE_PAUSED)
+		return false; /* a title without sound */
+	device = find_device(sink);
+	if (is_made_by(device, "pulsesink"))
 		make_stream_anew(GST_AUDIO_BASE_SINK(device));
+	*is_silent = is_made_by(device, "fakesink");
 	g_clear_object(&device);
+	return *is_silent && !was_silent;
 }
