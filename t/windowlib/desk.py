@@ -40,6 +40,10 @@ class Failed(Exception):
     pass
 
 
+class Untold(Exception):
+    """Whether it is right cannot be told here, at this moment."""
+
+
 def tied(words):
     """A program that ends when who started it does, however that ends."""
     return ["setpriv", "--pdeathsig", "TERM", *words]
@@ -395,8 +399,9 @@ class Desk:
                            ALSA_CONFIG_PATH="/dev/null",
                            PULSE_SERVER="unix:" + os.path.join(
                                self.folder, "sound"))
+        # a key that is let go late is no other one (-r)
         environment["DISPLAY"] = ":" + self.told(
-            ["Xvfb", "-displayfd", "1", "-screen", "0",
+            ["Xvfb", "-r", "-displayfd", "1", "-screen", "0",
              "%dx%dx24" % self.size, "-nolisten", "tcp", "-noreset"])
         environment["DBUS_SESSION_BUS_ADDRESS"] = self.told(
             ["dbus-daemon", "--session", "--nofork", "--print-address=1"])

@@ -95,6 +95,10 @@ class Sound:
         self.recorder = socket.socket(socket.AF_UNIX)
         wait(lambda: os.path.exists(server)
              and self.recorder.connect_ex(record) == 0, "a sound device")
+        # it gave up what it had of ours
+        for thread in os.listdir("/proc/%d/task" % self.process.pid):
+            os.sched_setscheduler(int(thread), os.sched_getscheduler(0),
+                                  os.sched_getparam(0))
         threading.Thread(target=self.listen, daemon=True).start()
 
     def listen(self):

@@ -16,7 +16,7 @@ import time
 
 from vtlib.net import patience
 from vtlib.server import Server, Trouble, program
-from windowlib.desk import Desk, Failed, missing
+from windowlib.desk import Desk, Failed, Untold, missing
 
 SOURCE = os.environ.get("srcdir", os.path.dirname(os.path.dirname(
     os.path.dirname(os.path.abspath(__file__)))))
@@ -61,7 +61,7 @@ def is_lacking(lacking=lambda: None):
 def perform(name, seconds, play, lacking=lambda: None):
     """PLAY(desk, folder, server), within SECONDS; screenshots are kept below
     the build's t/NAME.  The exit status: 0 passed, 1 failed, 77 LACKING() says
-    that something is missing."""
+    that something is missing, or it is Untold."""
     if is_lacking(lacking):
         return 77
     signal.signal(signal.SIGTERM, lambda *ignored: sys.exit(1))
@@ -81,6 +81,9 @@ def perform(name, seconds, play, lacking=lambda: None):
         say("passed in %.0f s, screenshots in %s" % (
             time.monotonic() - BEGUN, shots))
         return 0
+    except Untold as reason:
+        say("skipped: %s" % reason)
+        return 77
     except Failed as failure:
         desk.shot("failed")
         say("FAILED: %s" % failure)
