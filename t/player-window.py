@@ -297,7 +297,7 @@ class Test:
         player.move(310, 310)
         player.wait(lambda: player.seen("slider", "Position"),
                     "the controls come back")
-        self.desk.shot("full-screen-controls")
+        self.readable(player, "full-screen-controls", ("0:20",))
         player.press("Escape")
         player.wait(lambda: player.frame_area()[2:] == (width, height),
                     "the window is back")
@@ -328,6 +328,12 @@ class Test:
         player.wait(lambda: abs(volume.value() - 0.95) < 0.001,
                     "quieter by the wheel, as by the key: %g" %
                     volume.value())
+        x, y, width, height = player.find(None, "Picture").area
+        player.move(x + width // 2, y + height // 2)
+        for button, wanted in ((5, 0.9), (4, 0.95)):
+            player.tool("click", button)
+            player.wait(lambda: abs(volume.value() - wanted) < 0.001,
+                        "the wheel over the picture")
         player.press("m")
         player.wait(mute.is_checked, "mute")
         player.press("Up")

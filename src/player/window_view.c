@@ -515,6 +515,23 @@ on_press(GtkWidget *overlay, const GdkEventButton *event, struct window *window)
 	return GDK_EVENT_PROPAGATE;
 }
 
+/* Louder or quieter. */
+static gboolean
+on_scroll(GtkWidget *pages, const GdkEventScroll *event, struct window *window)
+{
+	(void)pages;
+	if (strcmp(gtk_stack_get_visible_child_name(window->view.pages),
+		"picture") != 0 ||
+	    (event->direction != GDK_SCROLL_UP &&
+		event->direction != GDK_SCROLL_DOWN))
+		return GDK_EVENT_PROPAGATE;
+	if (window->is_full_screen)
+		window_show_controls(window);
+	g_action_group_activate_action(G_ACTION_GROUP(window->frame),
+	    event->direction == GDK_SCROLL_UP ? "louder" : "quieter", NULL);
+	return GDK_EVENT_STOP;
+}
+
 void
 view_make(struct window *window)
 {
@@ -527,9 +544,12 @@ view_make(struct window *window)
 	    GTK_CONTAINER(view->overlay), GTK_WIDGET(view->pages));
 	gtk_box_pack_start(
 	    window->column, GTK_WIDGET(view->overlay), TRUE, TRUE, 0);
-	gtk_widget_add_events(GTK_WIDGET(view->pages), GDK_BUTTON_PRESS_MASK);
+	gtk_widget_add_events(
+	    GTK_WIDGET(view->pages), GDK_BUTTON_PRESS_MASK | GDK_SCROLL_MASK);
 	g_signal_connect(
 	    view->pages, "button-press-event", G_CALLBACK(on_press), window);
+	g_signal_connect(
+	    view->pages, "scroll-event", G_CALLBACK(on_scroll), window);
 	make_welcome(view);
 	make_message(view);
 	make_over(view);
