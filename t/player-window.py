@@ -818,9 +818,12 @@ class Test:
         # leads on from where it was to lead
         player.press("Right")
         player.steady("Position")
-        for key, seconds in (("Right", 12), ("Right", 24), ("Left", 12),
-                             ("Left", 0)):
+        for key, seconds in (("Right", 12), ("Right", 24), ("Left", 12)):
             sought(key, seconds)
+        x, y, width, height = player.find("slider", "Position").area
+        player.move(x + width // 2, y + height // 2)
+        player.tool("click", 5)
+        player.wait(lambda: position() < 0.5, "10 s back by the wheel")
         for key in ("ctrl+u", "ctrl+question"):
             player.press(key)
             player.find(*(("text", "Address") if key == "ctrl+u" else

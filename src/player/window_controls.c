@@ -354,6 +354,8 @@ make_buttons(struct window *window)
 	    "media-skip-forward-symbolic", "Next title", "win.next");
 	controls->mute = button_new(gtk_toggle_button_new(),
 	    "audio-volume-high-symbolic", "Mute", "win.mute");
+	controls->full = button_new(gtk_toggle_button_new(),
+	    "view-fullscreen-symbolic", "Full screen", "win.fullscreen");
 	add(row, controls->play);
 	add(row, button_new(gtk_button_new(), "media-playback-stop-symbolic",
 		     "Stop", "win.stop"));
@@ -362,8 +364,7 @@ make_buttons(struct window *window)
 	gtk_box_pack_start(GTK_BOX(row), make_state(window), TRUE, TRUE, 6);
 	add(row, controls->mute);
 	add(row, volume);
-	add(row, button_new(gtk_toggle_button_new(), "view-fullscreen-symbolic",
-		     "Full screen", "win.fullscreen"));
+	add(row, controls->full);
 	return row;
 }
 
@@ -395,6 +396,11 @@ controls_move(struct window *window, bool over_picture)
 	GtkWidget *parent = gtk_widget_get_parent(controls->bar);
 
 	view_show_pointed(window, 0, "");
+	gtk_button_set_image(GTK_BUTTON(controls->full),
+	    gtk_image_new_from_icon_name(over_picture
+					     ? "view-restore-symbolic"
+					     : "view-fullscreen-symbolic",
+		GTK_ICON_SIZE_BUTTON));
 	g_object_ref(controls->bar);
 	gtk_container_remove(GTK_CONTAINER(parent), controls->bar);
 	if (over_picture) {

@@ -43,7 +43,7 @@ struct view {
 struct controls {
 	GtkWidget *bar;
 	GtkRevealer *over; /* it is in here while the screen is full */
-	GtkWidget *play, *next, *previous, *mute;
+	GtkWidget *play, *next, *previous, *mute, *full;
 	GtkRange *seek, *volume;
 	GtkLabel *elapsed, *total, *state;
 	bool is_dragging;
