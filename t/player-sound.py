@@ -13,6 +13,7 @@ busy for sound.
 import contextlib
 import glob
 import os
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True
@@ -180,6 +181,28 @@ class Test:
         player.press("space")
         self.fits(player)
 
+    def language(self, player):
+        """Of a file another is chosen, and is what is heard."""
+        path = os.path.join(self.desk.folder, "two.wmv")
+        other = os.path.join(stage.SOURCE, "media", "audio.wma")
+        subprocess.run(
+            ["ffmpeg", "-v", "error", "-i", self.path, "-i", other, "-map",
+             "0", "-map", "1", "-metadata:s:a:0", "language=eng",
+             "-metadata:s:a:1", "language=fre", "-c", "copy", path],
+            check=True, stdin=subprocess.DEVNULL)
+        player.open(path)
+        player.label("Playing.*")
+        player.choose("Audio", 1, "French, .*")
+        # what was decoded of the first is heard to its end
+        self.sound.pass_by(1.5)
+        begin = self.sound.now()
+        at = self.position(player)
+        self.sound.pass_by(TELLING_S)
+        heard = self.sound.heard(begin, begin + samples_of(TELLING_S))
+        found, alike = Tune(other).find(heard, at - 1, at + 1.5)
+        say("  as alike as %.3f, at %.1f s" % (alike, found / HZ))
+        check(alike > ALIKE, "it is another that is heard")
+
     def lose(self, player):
         """The device goes: pictures go on, and it is said once.  It comes
         back, and the next title is heard."""
@@ -260,7 +283,7 @@ class Test:
         player = self.desk.start([self.url + "/sample.wmv"])
         for step in (self.begin, self.mute, self.volume, self.pause,
                      self.seek, self.late, self.lose, self.returns,
-                     self.lacks):
+                     self.lacks, self.language):
             self.perform(step, player)
         say("%.0f ms without a processor, in all" % self.waited_ms(player))
         player.close()

@@ -703,30 +703,6 @@ class Test:
         self.open(player, self.media.url("mini-caption.wmv"))
         player.label("0[01]:[0-9][0-9]")
 
-    def listed(self, player, menu):
-        """What the submenu MENU, which is opened by keys, has to choose from:
-        whether it is chosen, by name."""
-        player.press("F10")
-        player.find("menu item", "Close")
-        for _ in range(3 + (menu == "Video")):
-            player.press("Down")
-        player.press("Right")
-        player.find("radio menu item", ".*")
-        return {one.name: one.is_checked() for one in player.widgets()
-                if one.role == "radio menu item"}
-
-    def choose(self, player, menu, by, name):
-        """BY entries down."""
-        found = [is_chosen for text, is_chosen in
-                 self.listed(player, menu).items() if re.fullmatch(name, text)]
-        check(found == [False], "not to be chosen: %s: %s" % (name, found))
-        self.desk.shot("menu-" + menu.lower())
-        for _ in range(by):
-            player.press("Down")
-        player.press("Return")
-        player.wait(lambda: not player.seen("menu item", "Close"),
-                    "the menu closes")
-
     def tracks(self, player):
         """Another is chosen; it goes on from there."""
         for title, menu, by, name, wanted, left in (
@@ -739,7 +715,7 @@ class Test:
             player.label("0:02", 15)
             before = len(self.media.requests)
             bps = session_of(self.other)["committed_bps"]
-            self.choose(player, menu, by, name)
+            player.choose(menu, by, name)
             player.wait(lambda: self.media.count(b"PLAY ", before),
                         "it is asked for anew")
             asked = self.media.urls(b"SETUP ", before)
@@ -763,12 +739,12 @@ class Test:
                  "English, .* MPEG-4 .*, 282 kbit/s", "334")):
             self.open(player, os.path.join(MEDIA, title))
             player.label("0:01")
-            self.choose(player, menu, by, name)
+            player.choose(menu, by, name)
             player.label("Playing %s kbit/s" % rate)
             at = player.find("slider", "Position").value()
             check(at >= 1, "it began anew: %g" % at)
             chosen = [text for text, is_chosen in
-                      self.listed(player, menu).items() if is_chosen]
+                      player.listed(menu).items() if is_chosen]
             check(len(chosen) == 1 and re.fullmatch(name, chosen[0]),
                   "what is chosen is another: %s" % chosen)
             player.press("Escape")

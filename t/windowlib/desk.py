@@ -350,6 +350,31 @@ class Player:
         self.wait(lambda: not self.seen("text", "Address"),
                   "the dialog closes")
 
+    def listed(self, menu):
+        """What the submenu MENU, which is opened by keys, has to choose from:
+        whether it is chosen, by name."""
+        self.press("F10")
+        self.find("menu item", "Close")
+        for _ in range(3 + (menu == "Video")):
+            self.press("Down")
+        self.press("Right")
+        self.find("radio menu item", ".*")
+        return {one.name: one.is_checked() for one in self.widgets()
+                if one.role == "radio menu item"}
+
+    def choose(self, menu, by, name):
+        """Another track, BY entries down."""
+        found = [is_chosen for text, is_chosen in self.listed(menu).items()
+                 if re.fullmatch(name, text)]
+        if found != [False]:
+            raise Failed("not to be chosen: %s: %s" % (name, found))
+        self.desk.shot("menu-" + menu.lower())
+        for _ in range(by):
+            self.press("Down")
+        self.press("Return")
+        self.wait(lambda: not self.seen("menu item", "Close"),
+                  "the menu closes")
+
     def close(self, key="ctrl+q"):
         """As its button does it; its exit status is 0."""
         self.press(key)
