@@ -705,7 +705,7 @@ class reports_that_begin_anew(Pictures):
     def beside(self, one, number):
         self.report(one, 500 * (number - 59))
         self.pause(0.5)
-        if number == 63:
+        if number == 61:
             one.close()
 
 

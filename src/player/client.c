@@ -451,7 +451,7 @@ has_gone_on(const struct client_point *point, uint64_t time_ms, uint64_t now_us)
  * title be.  In a gap the server's reports go on (RFC 3550 6.3), with times
  * that do; else it is only there.
  */
-void
+bool
 client_reported(struct client *client, uint32_t passed_ms)
 {
 	uint64_t now_us = client_now_us(), most_ms = end_ms(client);
@@ -460,11 +460,12 @@ client_reported(struct client *client, uint32_t passed_ms)
 	if (!client->had_data || now_us < client->last_data_us + GAP_US ||
 	    (most_ms != 0 && time_ms > most_ms) ||
 	    !has_gone_on(&client->reached, time_ms, now_us))
-		return;
+		return false;
 	reach(client, time_ms);
 	if (has_gone_on(&client->advanced, time_ms, now_us))
 		advance(client);
 	client_gap(client);
+	return true;
 }
 
 /* For how long one connection may bring nothing. */
@@ -779,7 +780,9 @@ find_taken(
 		*taken = CLIENT_PROLOGUE;
 		return true;
 	}
-	*out = client->is_described ? queue_take(&client->queue) : NULL;
+	*out = client->is_described
+		   ? queue_take(&client->queue, client_now_us())
+		   : NULL;
 	if (*out != NULL)
 		*taken = CLIENT_PACKET;
 	else if (client->queue.has_ended)
@@ -796,7 +799,7 @@ static void
 wait_filled(struct client *client, uint64_t since_us)
 {
 	uint64_t until_us =
-	    since_us + queue_patience_ms(&client->queue) * US_PER_MS;
+	    since_us + queue_patience_us(&client->queue, since_us);
 	struct timespec until = { .tv_sec = (time_t)(until_us / US_PER_SECOND),
 		.tv_nsec = (long)(until_us % US_PER_SECOND * 1000) };
 

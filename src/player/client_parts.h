@@ -112,8 +112,9 @@ void client_arrived(struct client *client, uint64_t now_us, size_t bytes);
 void client_end(struct client *client); /* of the title */
 /* The server is there, has nothing to send, and was not expected to have. */
 void client_gap(struct client *client);
-/* A report says that it has come PASSED_MS beyond the last packet. */
-void client_reported(struct client *client, uint32_t passed_ms);
+/* A report says that it has come PASSED_MS beyond the last packet.  True: it is
+ * in a gap. */
+bool client_reported(struct client *client, uint32_t passed_ms);
 void client_set_state(struct client *client, enum client_state state);
 /*
  * How long a server that answered PLAY may bring nothing that gets the title

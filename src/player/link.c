@@ -22,9 +22,11 @@
 #define BEGIN_AGAIN_US (2 * US_PER_SECOND)
 #define ALL_BEGIN_US (8 * US_PER_SECOND)
 /* Without a packet for so long the server is asked whether it is there; while
- * it sends nothing anyway there is more time for an answer. */
+ * it sends nothing anyway, in a gap of the title or when it was paused, there
+ * is more time for an answer. */
 #define SILENCE_US (US_PER_SECOND / 2)
 #define ANSWER_US (US_PER_SECOND / 2)
+#define ANSWER_GAP_US (3 * US_PER_SECOND / 2)
 #define ANSWER_PAUSED_US (3 * US_PER_SECOND)
 /* UDP that brings nothing at all. */
 #define UDP_SILENCE_US (5 * US_PER_SECOND / 2)
@@ -69,6 +71,7 @@ struct link {
 	bool is_fast, from_start; /* the PLAY under way: has a position */
 	uint32_t ssrc; /* ours */
 	uint64_t begun_us, playing_us, heard_us;
+	bool is_gap; /* nothing is due */
 	bool is_probed; /* it was asked, which dialogue does not wait for */
 	uint64_t answered_us; /* until then nothing was left to answer */
 	uint64_t bye_us; /* 0: none came */
@@ -267,6 +270,14 @@ set_software(struct client *client, const char *software)
 }
 
 static void
+hear(struct link *link, bool is_gap, uint64_t now_us)
+{
+	link->heard_us = now_us;
+	link->is_gap = is_gap;
+	link->is_probed = false;
+}
+
+static void
 playing(struct link *link)
 {
 	const struct dialogue_play_answer *answer =
@@ -275,9 +286,9 @@ playing(struct link *link)
 	uint64_t now_us = client_now_us();
 
 	link->is_fast = answer->speed_milli > 1000;
-	link->playing_us = link->heard_us = now_us;
+	link->playing_us = now_us;
+	hear(link, false, now_us);
 	link->bye_us = 0;
-	link->is_probed = false;
 	link->phase = PHASE_PLAYING;
 	set_software(client, dialogue_software(link->dialogue));
 	if (!link->from_start)
@@ -339,8 +350,7 @@ take_rtp(struct link *link, const uint8_t *data, size_t size, uint64_t now_us)
 	if (!takes_media(link))
 		return;
 	client_arrived(link->client, now_us, size);
-	link->heard_us = now_us;
-	link->is_probed = false;
+	hear(link, false, now_us);
 	reorder_put(link->client->reorder, data, size, now_us);
 }
 
@@ -356,10 +366,10 @@ take_rtcp(struct link *link, const uint8_t *data, size_t size, uint64_t now_us)
 	if (summary.has_sender_report) {
 		reorder_sender_report(reorder, summary.sr_ntp, now_us);
 		if (reorder_has_begun(reorder) &&
-		    summary.sender_ssrc == reorder_ssrc(reorder))
-			client_reported(
-			    link->client, summary.sr_rtp_timestamp -
-					      reorder_timestamp(reorder));
+		    summary.sender_ssrc == reorder_ssrc(reorder) &&
+		    client_reported(link->client,
+			summary.sr_rtp_timestamp - reorder_timestamp(reorder)))
+			hear(link, true, now_us);
 	}
 	if (summary.has_bye && link->bye_us == 0 &&
 	    (!reorder_has_begun(reorder) ||
@@ -382,15 +392,17 @@ take_frame(struct link *link, const struct rtsp_frame *frame,
 		take_rtcp(link, payload, frame->length, now_us);
 }
 
-/* Nothing came between the question and the answer. */
-static void
+/* Nothing came between the question and the answer: is it a gap? */
+static bool
 silent_but_there(struct link *link)
 {
 	struct client *client = link->client;
 
-	if (link->phase == PHASE_PLAYING && client->had_data &&
-	    !client_plays(client, ASF_AUDIO))
-		client_gap(client);
+	if (link->phase != PHASE_PLAYING || !client->had_data ||
+	    client_plays(client, ASF_AUDIO))
+		return link->is_gap;
+	client_gap(client);
+	return true;
 }
 
 static enum link_end
@@ -415,10 +427,9 @@ on_event(struct link *link, enum dialogue_event event)
 		link->phase = PHASE_PAUSED;
 		return LINK_GOES_ON;
 	case DIALOGUE_ALIVE:
-		if (link->is_probed)
-			silent_but_there(link);
-		link->heard_us = client_now_us();
-		link->is_probed = false;
+		hear(link,
+		    link->is_probed ? silent_but_there(link) : link->is_gap,
+		    client_now_us());
 		return LINK_GOES_ON;
 	case DIALOGUE_REDIRECTED:
 		return redirected(link);
@@ -596,7 +607,7 @@ watch_answer(struct link *link, uint64_t now_us)
 	since_us = link->answered_us;
 	if (link->phase == PHASE_PLAYING) {
 		since_us = MAX_OF(since_us, link->heard_us + SILENCE_US);
-		patience_us = ANSWER_US;
+		patience_us = link->is_gap ? ANSWER_GAP_US : ANSWER_US;
 	}
 	return passed_us(since_us, now_us) > patience_us
 		   ? lost(link, FAILURE_NO_CONNECTION,

@@ -19,8 +19,12 @@
 /* Of a brief one, all told. */
 #define BRIEF_MS 500
 /* Decoders and the queues before them hold at least as much. */
-#define PATIENCE_LEAST_MS 250
-#define PATIENCE_MOST_MS 3000
+#define PATIENCE_LEAST_US (US_PER_SECOND / 4)
+#define PATIENCE_MOST_US (3 * US_PER_SECOND)
+/* A picture that was taken may be due long after; so much of it is not certain,
+ * and no more is believed. */
+#define TAKEN_UNSURE_US (2 * US_PER_SECOND)
+#define TAKEN_MOST_US (60 * US_PER_SECOND)
 
 void
 queue_init(struct queue *queue, uint32_t target_ms)
@@ -98,8 +102,21 @@ queue_gap(struct queue *queue)
 	queue->is_buffering = false;
 }
 
+static void
+note_taken(struct queue *queue, uint32_t send_ms, uint64_t now_us)
+{
+	uint64_t step_us = 0;
+
+	if (queue->has_taken)
+		step_us = span(queue->taken_ms, send_ms) * US_PER_MS;
+	queue->due_us = MIN_OF(
+	    MAX_OF(queue->due_us, now_us) + step_us, now_us + TAKEN_MOST_US);
+	queue->taken_ms = send_ms;
+	queue->has_taken = true;
+}
+
 struct client_packet *
-queue_take(struct queue *queue)
+queue_take(struct queue *queue, uint64_t now_us)
 {
 	struct client_packet *packet = queue->first;
 
@@ -109,17 +126,21 @@ queue_take(struct queue *queue)
 	if (queue->first == NULL)
 		queue->last = &queue->first;
 	queue->bytes -= packet->size;
-	queue->taken_ms = packet->send_ms;
-	queue->has_taken = true;
+	note_taken(queue, packet->send_ms, now_us);
 	return packet;
 }
 
-uint32_t
-queue_patience_ms(const struct queue *queue)
+uint64_t
+queue_patience_us(const struct queue *queue, uint64_t now_us)
 {
-	return (uint32_t)MIN_OF(MAX_OF(queue->spacing_ms * UINT64_C(2),
-				    (uint64_t)PATIENCE_LEAST_MS),
-	    (uint64_t)PATIENCE_MOST_MS);
+	uint64_t usual_us = 2 * queue->spacing_ms * US_PER_MS;
+	uint64_t sure_us = now_us + TAKEN_UNSURE_US;
+
+	usual_us = MAX_OF(usual_us, PATIENCE_LEAST_US);
+	usual_us = MIN_OF(usual_us, PATIENCE_MOST_US);
+	return queue->due_us > sure_us
+		   ? MAX_OF(usual_us, queue->due_us - sure_us)
+		   : usual_us;
 }
 
 void

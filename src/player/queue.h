@@ -26,6 +26,7 @@ struct queue {
 	bool is_buffering, has_base, is_brief, is_gap;
 	uint32_t base_ms, target_ms;
 	uint32_t spacing_ms; /* the longest from packet to packet, of late */
+	uint64_t due_us; /* what was taken lasts till then, if it is playing */
 };
 
 void queue_init(struct queue *queue, uint32_t target_ms);
@@ -37,9 +38,10 @@ int queue_put(
 void queue_end(struct queue *queue); /* nothing more comes */
 /* Nothing comes for now, however long it is waited for. */
 void queue_gap(struct queue *queue);
-struct client_packet *queue_take(struct queue *queue); /* NULL: none is there */
-/* How long it is normal that none is there. */
-uint32_t queue_patience_ms(const struct queue *queue);
+/* NULL: none is there. */
+struct client_packet *queue_take(struct queue *queue, uint64_t now_us);
+/* How long it is normal, or no matter, that none is there. */
+uint64_t queue_patience_us(const struct queue *queue, uint64_t now_us);
 /*
  * None was there for longer: it buffers again, unless the end was reached; for
  * a moment only where what comes then comes faster than it is played.

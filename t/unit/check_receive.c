@@ -471,6 +471,7 @@ END_TEST
 /* ---- queue ---- */
 
 static struct queue queue;
+static uint64_t now_us = 5 * US_PER_SECOND; /* when it is taken */
 
 static void
 put_at(uint32_t send_ms)
@@ -481,7 +482,7 @@ put_at(uint32_t send_ms)
 static uint32_t
 take(void)
 {
-	struct client_packet *taken = queue_take(&queue);
+	struct client_packet *taken = queue_take(&queue, now_us);
 	uint32_t send_ms;
 
 	ck_assert_ptr_nonnull(taken);
@@ -503,7 +504,7 @@ START_TEST(it_plays_when_there_is_enough)
 	ck_assert_uint_eq(queue_reserve_ms(&queue), 2000);
 	queue_clear(&queue);
 	ck_assert_uint_eq(queue_percent(&queue), 0);
-	ck_assert_ptr_null(queue_take(&queue));
+	ck_assert_ptr_null(queue_take(&queue, now_us));
 }
 END_TEST
 
@@ -530,14 +531,44 @@ START_TEST(one_that_ran_dry_buffers_again_unless_it_ended)
 	ck_assert_uint_eq(queue_percent(&queue), 100);
 	take();
 	take();
-	ck_assert_ptr_null(queue_take(&queue));
-	ck_assert_uint_eq(queue_patience_ms(&queue), 2000);
+	ck_assert_ptr_null(queue_take(&queue, now_us));
+	ck_assert_uint_eq(queue_patience_us(&queue, now_us), 2 * US_PER_SECOND);
 	queue_run_dry(&queue, false);
 	ck_assert_uint_eq(queue_percent(&queue), 0);
 	queue_end(&queue);
 	ck_assert_uint_eq(queue_percent(&queue), 100);
 	queue_run_dry(&queue, false);
 	ck_assert_uint_eq(queue_percent(&queue), 100);
+	queue_clear(&queue);
+}
+END_TEST
+
+START_TEST(what_was_taken_may_last_for_long)
+{
+	queue_init(&queue, 1000);
+	put_at(0);
+	take();
+	ck_assert_uint_eq(queue_patience_us(&queue, now_us), US_PER_SECOND / 4);
+	/* As sound and films are: what is taken lasts as long as usual. */
+	for (uint32_t at = 100; at <= 1000; at += 100) {
+		put_at(at);
+		take();
+	}
+	ck_assert_uint_eq(queue_patience_us(&queue, now_us), US_PER_SECOND / 4);
+	/* As slides are; the rest of this one may be missing yet. */
+	put_at(9000);
+	put_at(9001);
+	take();
+	take();
+	ck_assert_uint_eq(
+	    queue_patience_us(&queue, now_us), 7 * US_PER_SECOND + US_PER_MS);
+	ck_assert_uint_eq(queue_patience_us(&queue, now_us + 6 * US_PER_SECOND),
+	    3 * US_PER_SECOND);
+	/* Nobody waits for days because of a wrong time. */
+	put_at(UINT32_MAX);
+	take();
+	ck_assert_uint_le(
+	    queue_patience_us(&queue, now_us), 60 * US_PER_SECOND);
 	queue_clear(&queue);
 }
 END_TEST
@@ -661,6 +692,7 @@ main(void)
 	tcase_add_test(receive, it_plays_when_there_is_enough);
 	tcase_add_test(receive, what_was_taken_already_is_not_enough);
 	tcase_add_test(receive, one_that_ran_dry_buffers_again_unless_it_ended);
+	tcase_add_test(receive, what_was_taken_may_last_for_long);
 	tcase_add_test(receive, a_brief_one_counts_what_was_taken);
 	tcase_add_test(receive, times_that_run_backwards_do_no_harm);
 	tcase_add_test(receive, commands_are_told_by_time);
