@@ -976,7 +976,7 @@ class Test:
         player.close()
 
     def many_windows(self):
-        steps = [self.looks, self.nearby, self.keys, self.links, self.named,
+        steps = [self.nearby, self.looks, self.keys, self.links, self.named,
                  self.small, self.bare]
         if os.path.isdir(MEDIA):
             steps.insert(0, self.titles)
