@@ -1004,17 +1004,21 @@ def killed(test):
                     found.append(name_of(int(name.split("/")[2])))
         return sorted(found)
     with subprocess.Popen(
-            [sys.executable, __file__, "idle", "idle"],
+            [sys.executable, __file__, *IDLE],
             env=dict(test.desk.environment, **dict([mark.split("=")])),
             stdout=subprocess.DEVNULL) as run:
-        wait(lambda: left().count("vodplay") == 2, "two windows", 15)
-        say("  " + " ".join(left()))
-        run.kill()
+        try:
+            wait(lambda: left().count("vodplay") == len(IDLE), "idle windows",
+                 15)
+            say("  " + " ".join(left()))
+        finally:
+            run.kill()
     wait(lambda: not left(), "nothing is left: %s" % left())
 
 
 PARTS = {"one": Test.one_window, "many": Test.many_windows, "killed": killed}
-INNER = dict(PARTS, idle=idle)
+IDLE = "idle-1", "idle-2"
+INNER = dict(PARTS, **dict.fromkeys(IDLE, idle))
 
 
 def main():
