@@ -133,17 +133,21 @@ class Bus:
         return [Widget(self, item[0], item[2], item[6], ROLES.get(item[7]),
                        joined(item[9])) for item in items]
 
-    def application(self, pid):
+    def process(self, name):
+        """Of a connection to the bus; None: it has gone."""
         from gi.repository import GLib
-        for place in self.children(("org.a11y.atspi.Registry",
-                                    "/org/a11y/atspi/accessible/root")):
-            found = self.call(
+        try:
+            return self.call(
                 ("org.freedesktop.DBus", "/org/freedesktop/DBus"),
                 "org.freedesktop.DBus", "GetConnectionUnixProcessID",
-                GLib.Variant("(s)", (place[0],)))[0]
-            if found == pid:
-                return place
-        return None
+                GLib.Variant("(s)", (name,)))[0]
+        except GLib.Error:
+            return None
+
+    def application(self, pid):
+        return next((place for place in self.children(
+            ("org.a11y.atspi.Registry", "/org/a11y/atspi/accessible/root"))
+            if self.process(place[0]) == pid), None)
 
 
 class Widget:
