@@ -820,9 +820,17 @@ class Test:
         with open(self.film.path, "rb") as film, open(path, "wb") as out:
             out.write(added(film.read(), [(200, "URL", address)]))
         player = self.desk.start([path])
-        player.label("Link: " + re.escape(address))
+        link = "Link: " + re.escape(address)
+        width = player.label(link).area[2]
         self.desk.shot("link")
         player.label("0:01")
+        player.press("f")
+        player.wait(lambda: player.frame_area()[2:] == self.desk.size,
+                    "the screen is full")
+        player.press("Home")
+        player.wait(lambda: player.label(link).area[2] > 1.3 * width,
+                    "its letters are larger where the picture is")
+        self.desk.shot("link-full-screen")
         with contextlib.suppress(BlockingIOError):
             raise Failed("it is opened by %s" % (page.accept()[1],))
         page.close()

@@ -13,6 +13,7 @@
 #include "player/window_parts.h"
 
 #define NOTICE_MS 10000
+#define CAPTION_HEIGHT 400 /* from where on letters grow with the picture */
 #define POINTED_GAP 6 /* between it and the seek bar */
 
 static GtkWidget *
@@ -418,6 +419,19 @@ view_show_notice(struct window *window, const char *sentence)
 	view->notice_end = g_timeout_add(NOTICE_MS, end_notice, view);
 }
 
+static void
+size_caption(struct view *view)
+{
+	int height = gtk_widget_get_allocated_height(GTK_WIDGET(view->overlay));
+	PangoAttrList *attributes = pango_attr_list_new();
+
+	pango_attr_list_insert(attributes,
+	    pango_attr_scale_new(
+		(double)MAX_OF(height, CAPTION_HEIGHT) / CAPTION_HEIGHT));
+	gtk_label_set_attributes(view->caption, attributes);
+	pango_attr_list_unref(attributes);
+}
+
 /* What a link leads to is for the viewer to decide: it is shown only. */
 void
 view_show_caption(struct window *window, const char *type, const char *text)
@@ -429,6 +443,7 @@ view_show_caption(struct window *window, const char *type, const char *text)
 
 	script_plain(shown);
 	g_strstrip(shown);
+	size_caption(&window->view);
 	gtk_label_set_text(window->view.caption, shown);
 	gtk_widget_set_visible(caption,
 	    window->shows_captions && text[0] != '\0' && shown[0] != '\0');
