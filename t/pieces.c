@@ -118,6 +118,59 @@ ntp_us(const uint8_t *at)
 	return u32(at) * US_PER_SECOND + (u32(at + 4) * US_PER_SECOND >> 32);
 }
 
+static bool
+is_in_gap(uint64_t ms, const struct pieces_bursts *bursts)
+{
+	return ms / bursts->every_ms != bursts->late &&
+	       ms % bursts->every_ms >= bursts->last_ms;
+}
+
+/* Times behind WHAT, in SECONDS with a fraction or in milliseconds, if they are
+ * in a gap. */
+static void
+blot_positions(struct piece *reply, const char *what, bool seconds,
+    const struct pieces_bursts *bursts)
+{
+	char *at = (char *)reply->bytes;
+	uint64_t ms;
+
+	while ((at = strstr(at, what)) != NULL) {
+		at += strlen(what);
+		ms = seconds ? (uint64_t)(strtod(at, NULL) * 1000 + 0.5)
+			     : strtoull(at, NULL, 10);
+		if (!is_in_gap(ms, bursts))
+			continue;
+		for (; (*at >= '0' && *at <= '9') || *at == '.'; at++)
+			*at = '#';
+	}
+}
+
+static bool
+is_sender_report(const struct piece *piece, size_t head)
+{
+	return piece->size >= head + 28 &&
+	       piece->bytes[head + 1] == SENDER_REPORT;
+}
+
+/* Those in a gap. */
+static void
+leave_out_reports(
+    struct pieces_row *row, size_t head, const struct pieces_bursts *bursts)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < row->count; i++) {
+		struct piece *piece = &row->at[i];
+
+		if (is_sender_report(piece, head) &&
+		    is_in_gap(u32(piece->bytes + head + 16), bursts))
+			free(piece->bytes);
+		else
+			row->at[count++] = *piece;
+	}
+	row->count = count;
+}
+
 /* One time base for all reports of a PLAY; then it is blotted out. */
 static void
 blot_reports(
@@ -130,7 +183,7 @@ blot_reports(
 		uint8_t *report = row->at[i].bytes + head;
 		uint32_t timestamp;
 
-		if (row->at[i].size < head + 28 || report[1] != SENDER_REPORT)
+		if (!is_sender_report(&row->at[i], head))
 			continue;
 		timestamp = u32(report + 16);
 		told_us = ntp_us(report + 8) - timestamp * US_PER_MS / speed;
@@ -147,9 +200,10 @@ blot_reports(
 
 void
 pieces_cut(struct pieces *pieces, const struct viewer *viewer, unsigned speed,
-    uint32_t burst_ms)
+    const struct pieces_bursts *bursts)
 {
 	struct pieces_row *replies = &pieces->rows[PIECES_REPLY];
+	size_t head = viewer->tcp ? FRAME_HEAD : 0;
 
 	memset(pieces, 0, sizeof(*pieces));
 	pieces->datagrams = !viewer->tcp;
@@ -165,10 +219,14 @@ pieces_cut(struct pieces *pieces, const struct viewer *viewer, unsigned speed,
 		blot_digits(&replies->at[i], "server_port=");
 		blot_digits(&replies->at[i], "client_port=");
 		blot_digits(&replies->at[i], "Session: ");
+		blot_positions(&replies->at[i], "npt=", true, bursts);
+		blot_positions(&replies->at[i], "rtptime=", false, bursts);
 	}
-	for (size_t kind = 0; kind < PIECES_CHANNELS; kind++)
-		blot_reports(&pieces->rows[kind],
-		    pieces->datagrams ? 0 : FRAME_HEAD, speed, burst_ms);
+	for (size_t kind = 0; kind < PIECES_CHANNELS; kind++) {
+		leave_out_reports(&pieces->rows[kind], head, bursts);
+		blot_reports(
+		    &pieces->rows[kind], head, speed, bursts->every_ms);
+	}
 }
 
 /* --- comparing ------------------------------------------------------------ */

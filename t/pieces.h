@@ -6,7 +6,8 @@
  * Replies come in one order, those of a channel too; how the ones lie between
  * the others is pace.  What differs from server to server is blotted out: its
  * ports, and the wall clock in sender reports, after it has been seen that all
- * reports of one PLAY tell the same time base.
+ * reports of one PLAY tell the same time base.  So is what depends on how long
+ * it took: in a gap of the title the position of a reply, and reports.
  */
 #ifndef T_PIECES_H
 #define T_PIECES_H
@@ -35,12 +36,17 @@ struct pieces {
 	struct pieces_row rows[PIECES_KINDS];
 };
 
+/* Media time: packets of one PLAY lie in one span of EVERY_MS, which begins with
+ * them; a gap begins behind LAST_MS of it, but in span LATE is none. */
+struct pieces_bursts {
+	uint32_t every_ms, last_ms, late;
+};
+
 /*
- * SPEED: of all PLAYs.  BURST_MS: packets whose timestamps lie in one such span
- * belong to one PLAY.  Wrong framing fails the test.
+ * SPEED: of all PLAYs.  Wrong framing fails the test.
  */
 void pieces_cut(struct pieces *pieces, const struct viewer *viewer,
-    unsigned speed, uint32_t burst_ms);
+    unsigned speed, const struct pieces_bursts *bursts);
 void pieces_free(struct pieces *pieces);
 
 /*

@@ -663,7 +663,13 @@ show_perform(struct show *show)
 void
 show_cut(const struct show *show, struct pieces *out)
 {
-	pieces_cut(out, &show->viewer, SPEED, BURST_EVERY_MS);
+	static const struct pieces_bursts bursts = {
+		.every_ms = BURST_EVERY_MS,
+		.last_ms = (BURST_PACKETS - 1) * PACKET_EVERY_MS,
+		.late = BURSTS - 1,
+	};
+
+	pieces_cut(out, &show->viewer, SPEED, &bursts);
 }
 
 /* --- a server, and what is left of it ------------------------------------- */

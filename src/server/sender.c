@@ -242,11 +242,12 @@ gather_reports(
 	const struct table_session_cold *cold = &gathering->session->cold;
 	uint32_t before_ms = cursor->position_ms;
 	uint32_t now_ms = stream_time_ms(cursor, sender->now_us);
+	uint32_t gap_ms = stream_gap_ms(cursor);
 
 	if (cursor->item == 0 && send_ms > before_ms &&
-	    send_ms - before_ms > STREAM_GAP_REPORT_MS)
+	    send_ms - before_ms > gap_ms)
 		cursor->sr_due_ms =
-		    MIN_OF(cursor->sr_due_ms, before_ms + STREAM_GAP_REPORT_MS);
+		    MIN_OF(cursor->sr_due_ms, before_ms + gap_ms);
 	cursor->position_ms = MAX_OF(before_ms, MIN_OF(now_ms, send_ms));
 	while (stream_is_gap(cursor, cold, send_ms)) {
 		uint64_t due_us = stream_due_us(cursor, cursor->sr_due_ms);

@@ -487,6 +487,12 @@ finish(struct emission *emission, uint32_t packet)
 	emission->last->resync = session->resync;
 }
 
+uint32_t
+stream_gap_ms(const struct table_session *session)
+{
+	return session->speed_milli;
+}
+
 /*
  * Behind the reports that stand before it a packet has begun.  Reports are of
  * equal length, those in a gap and those before a packet: half a one is gone on
@@ -497,7 +503,7 @@ stream_is_gap(const struct table_session *session,
     const struct table_session_cold *cold, uint32_t send_ms)
 {
 	return send_ms > session->sr_due_ms &&
-	       send_ms - session->sr_due_ms > STREAM_GAP_REPORT_MS &&
+	       send_ms - session->sr_due_ms > stream_gap_ms(session) &&
 	       session->item < MAX_OF(flows_of(session, cold), 1u);
 }
 
@@ -514,7 +520,7 @@ stream_emit_reports(struct table_session *session,
 		.interleaved = cold->transport == TABLE_TCP,
 	};
 	int error = emit_reports(&emission,
-	    MAX_OF(session->sr_due_ms, not_before_ms), STREAM_GAP_REPORT_MS);
+	    MAX_OF(session->sr_due_ms, not_before_ms), stream_gap_ms(session));
 
 	if (error == 0)
 		finish(&emission, session->packet);

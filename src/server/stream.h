@@ -26,8 +26,6 @@
 
 /* Between sender reports, media time (RFC 3550 6.2: 5 s at least). */
 #define STREAM_REPORT_MS 5000
-/* The same while nothing is sent: how a viewer tells a gap from trouble. */
-#define STREAM_GAP_REPORT_MS 1000
 /* Writable bytes in front of a packet: it may grow by some, and gets a head. */
 #define STREAM_ROOM 32
 /* Interleaved prefix, RTP header, payload header; or a whole SR with SDES. */
@@ -92,9 +90,11 @@ uint32_t stream_time_ms(const struct table_session *session, uint64_t now_us);
 /*
  * Before packet session->packet, sent at SEND_MS, reports stand alone, the next
  * ones at session->sr_due_ms: nothing else is sent for longer than these are
- * apart.  stream_emit_reports() appends them and has the next ones due behind
+ * apart, which is stream_gap_ms() of media time, or a second.  How a viewer
+ * tells a gap from trouble.  stream_emit_reports() appends them and has the next ones due behind
  * NOT_BEFORE_MS.  0, or -ENOBUFS as stream_emit().
  */
+uint32_t stream_gap_ms(const struct table_session *session);
 bool stream_is_gap(const struct table_session *session,
     const struct table_session_cold *cold, uint32_t send_ms);
 int stream_emit_reports(struct table_session *session,
