@@ -249,7 +249,7 @@ class Test:
         player.label("Playing.*")
         self.hush(player)
         player.open(self.url + "/sample.wmv")
-        player.label("0:01")
+        player.label("0:0[1-9]")
         check(not player.seen("label", GONE), "it is said once more")
         self.sound = Sound(self.desk)
         player.open(self.path)
