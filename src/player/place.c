@@ -232,9 +232,11 @@ place_connect(struct client *client, uint64_t step_us, uint64_t until_us,
 			tell_server(client, peer);
 			return fd;
 		}
-		not_connected(client, -fd);
-		if (client_is_stopping(client))
+		/* Given up: why it was lost was told then. */
+		if (client_is_stopping(client) ||
+		    (client->had_data && client_now_us() >= until_us))
 			return -1;
+		not_connected(client, -fd);
 		place->address = (place->address + 1) % place->address_count;
 	}
 	return -1;
