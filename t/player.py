@@ -39,7 +39,7 @@ from vtlib.server import (  # noqa: E402
     Server, Trouble, program, sanitized)
 from windowlib.hosts import Relay  # noqa: E402
 
-AT_ONCE = 16
+AT_ONCE = 24
 SECONDS = 6.0
 SECONDS_FEW = 3.0
 # Decoded differently each time, from disk too (t/clients.py).
