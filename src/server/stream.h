@@ -90,9 +90,9 @@ uint32_t stream_time_ms(const struct table_session *session, uint64_t now_us);
 /*
  * Before packet session->packet, sent at SEND_MS, reports stand alone, the next
  * ones at session->sr_due_ms: nothing else is sent for longer than these are
- * apart, which is stream_gap_ms() of media time, or a second.  How a viewer
- * tells a gap from trouble.  stream_emit_reports() appends them and has the next ones due behind
- * NOT_BEFORE_MS.  0, or -ENOBUFS as stream_emit().
+ * apart, which is a second, or stream_gap_ms() of media time.  A viewer tells a
+ * gap from trouble by them.  stream_emit_reports() appends them and has the
+ * next ones due behind NOT_BEFORE_MS.  0, or -ENOBUFS as stream_emit().
  */
 uint32_t stream_gap_ms(const struct table_session *session);
 bool stream_is_gap(const struct table_session *session,
