@@ -207,6 +207,28 @@ class Test:
         player.label("There is no sound device that works: .*")
         player.label("0:20")
 
+    def hides(self, player):
+        """What lies over the picture hides it, while it goes on beside."""
+        player.press("i")
+        covers = [(one.name, one.area) for one in (
+            player.label("There is no sound device.*"),
+            player.label("Transport"))]
+        shots = [self.desk.shot("hides-%d" % i) for i in range(6)]
+        check(player.seen("label", "There is no sound device.*")
+              and player.seen("label", "Transport"), "they are gone")
+        player.press("i")
+
+        def alike(area):
+            """PSNR of the last one and those before."""
+            seen = [crop(shot, area, os.path.join(self.folder, "h%d.png" % i))
+                    for i, shot in enumerate(shots)]
+            return [psnr(one, seen[-1]) for one in seen[:-1]]
+        check(min(alike(player.find(None, "Picture").area)) < 60,
+              "the picture stands still")
+        for name, area in covers:
+            check(min(alike(area)) == 99, "the picture is seen in: " + name)
+            check(contrast(shots[-1], area) >= 4.5, "not to be read: " + name)
+
     def first_picture(self, player):
         """It is seen before the buffer is full."""
         self.relay.bytes_a_second = 40000
@@ -970,7 +992,7 @@ class Test:
 
     def one_window(self):
         self.answers = Answers()
-        steps = [self.dialog, self.begin, self.pause, self.drag, self.screen,
+        steps = [self.dialog, self.begin, self.hides, self.pause, self.drag, self.screen,
                  self.sound, self.details, self.over, self.end,
                  self.first_picture,
                  self.lists, self.buttons, self.fetching, self.counts,

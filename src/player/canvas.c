@@ -18,6 +18,7 @@
 #include <xcb/xcb.h>
 
 #define IMAGES 2
+#define PARTS_MAX 64 /* round a handful of rectangles */
 
 struct image {
 	xcb_shm_seg_t segment;
@@ -151,6 +152,27 @@ canvas_show(struct canvas *canvas, int x, int y)
 	canvas->unread++;
 }
 
+/* Another connection may be served before what was sent here. */
+void
+canvas_clip(struct canvas *canvas, const cairo_region_t *part)
+{
+	int count = MIN_OF(cairo_region_num_rectangles(part), PARTS_MAX);
+	xcb_rectangle_t rectangles[PARTS_MAX];
+
+	for (int i = 0; i < count; i++) {
+		cairo_rectangle_int_t one;
+
+		cairo_region_get_rectangle(part, i, &one);
+		rectangles[i] = (xcb_rectangle_t){ .x = (int16_t)one.x,
+			.y = (int16_t)one.y,
+			.width = (uint16_t)one.width,
+			.height = (uint16_t)one.height };
+	}
+	xcb_set_clip_rectangles(canvas->server, XCB_CLIP_ORDERING_YX_BANDED,
+	    canvas->gc, 0, 0, (uint32_t)count, rectangles);
+	wait_for_server(canvas, 0);
+}
+
 /* ---- from beginning to end ---- */
 
 /* Red, green and blue of a byte each, in cairo's order. */
@@ -260,5 +282,12 @@ canvas_show(struct canvas *canvas, int x, int y)
 	(void)canvas;
 	(void)x;
 	(void)y;
+}
+
+void
+canvas_clip(struct canvas *canvas, const cairo_region_t *part)
+{
+	(void)canvas;
+	(void)part;
 }
 #endif

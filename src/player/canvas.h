@@ -27,5 +27,7 @@ void canvas_close(struct canvas *canvas);
  */
 uint8_t *canvas_pixels(struct canvas *canvas, int width, int height);
 void canvas_show(struct canvas *canvas, int x, int y);
+/* Only in PART of the window, once it returns. */
+void canvas_clip(struct canvas *canvas, const cairo_region_t *part);
 
 #endif

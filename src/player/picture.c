@@ -202,14 +202,17 @@ put(struct picture *picture)
 }
 
 void
-picture_aim(GstElement *element, const GdkRectangle *area)
+picture_aim(GstElement *element, const GdkRectangle *area,
+    const cairo_region_t *part)
 {
 	static const GdkRectangle nowhere;
 	struct picture *picture = picture_of(element);
 
+	if (picture->canvas == NULL)
+		return;
 	g_mutex_lock(&picture->lock);
-	picture->area =
-	    area != NULL && picture->canvas != NULL ? *area : nowhere;
+	picture->area = area != NULL ? *area : nowhere;
+	canvas_clip(picture->canvas, part);
 	g_mutex_unlock(&picture->lock);
 }
 

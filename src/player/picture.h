@@ -3,8 +3,8 @@
  * picture - the window's video sink: it holds the picture that is due, in what
  * the decoder made, and turns it into the pixels that are seen.
  *
- * Where nothing lies over it the streaming thread puts each picture straight
- * on the window (canvas.h); else GTK is asked to draw it.  All but the sink's
+ * Where it is not seen through something the streaming thread puts each picture
+ * straight on the window (canvas.h); else GTK is asked to draw it.  All but the sink's
  * own work is the window's thread's.  Lengths are pixels of the screen.
  */
 #ifndef PLAYER_PICTURE_H
@@ -20,8 +20,12 @@
 GstElement *picture_new(
     GdkWindow *window, void (*redraw)(void *context), void *context);
 
-/* It draws on the window by itself in AREA; NULL: nowhere. */
-void picture_aim(GstElement *picture, const GdkRectangle *area);
+/*
+ * It draws on the window by itself in AREA, as far as that is PART (of the
+ * window); NULL: nowhere.  Behind it nothing is drawn that was before.
+ */
+void picture_aim(GstElement *picture, const GdkRectangle *area,
+    const cairo_region_t *part);
 /* Once more what is due there: GTK drew something else. */
 void picture_repeat(GstElement *picture);
 

@@ -22,20 +22,20 @@
 
 #define WINDOW_RESOURCES "/vodplay/"
 
+#define VIEW_OPAQUE 4
 struct view {
 	GtkOverlay *overlay;
 	GtkStack *pages; /* "welcome", "picture", "message" */
 	GtkWidget *picture;
 	GstElement *sink; /* owned; NULL: not ours, it draws by itself */
-	GtkWidget *over[6]; /* what may lie over the picture */
+	/* What may lie over the picture; the first hide what is under them. */
+	GtkWidget *over[6];
 	bool is_aimed; /* the sink draws past GTK */
 	bool is_drawn; /* by GTK, and not yet seen */
 	GtkBox *recent; /* of the welcome page */
 	GtkLabel *message;
 	GtkSpinner *spinner;
-	GtkLabel *caption, *pointed; /* the time under the pointer */
-	GtkRevealer *notice;
-	GtkLabel *notice_text;
+	GtkLabel *caption, *notice, *pointed; /* the time under the pointer */
 	guint notice_end; /* source */
 	const char *drawn_by; /* for the details */
 };

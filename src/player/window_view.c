@@ -14,7 +14,10 @@
 
 #define NOTICE_MS 10000
 #define CAPTION_HEIGHT 400 /* from where on letters grow with the picture */
-#define POINTED_GAP 6 /* between it and the seek bar */
+/* Between them and the edge of the picture. */
+#define CAPTION_GAP 12
+#define NOTICE_GAP 8
+#define POINTED_GAP 6
 
 static GtkWidget *
 add_class(GtkWidget *widget, const char *name)
@@ -89,37 +92,74 @@ on_painted(GdkFrameClock *clock, struct view *view)
 	picture_repeat(view->sink);
 }
 
-static bool
-is_over(const struct view *view, GtkWidget *widget)
+/* Where WIDGET is in the window, in pixels of the screen. */
+static GdkRectangle
+place_of(const struct window *window, GtkWidget *widget)
 {
-	return gtk_widget_get_mapped(widget) &&
-	       gtk_widget_is_ancestor(widget, GTK_WIDGET(view->overlay));
+	int scale = gtk_widget_get_scale_factor(widget);
+	GdkRectangle place;
+
+	gtk_widget_translate_coordinates(
+	    widget, GTK_WIDGET(window->frame), 0, 0, &place.x, &place.y);
+	place.x *= scale;
+	place.y *= scale;
+	place.width = gtk_widget_get_allocated_width(widget) * scale;
+	place.height = gtk_widget_get_allocated_height(widget) * scale;
+	return place;
 }
 
-/* It goes past GTK for as long as nothing lies over the picture. */
+/* False: the picture is seen through something. */
+static bool
+leave_out_what_is_over(const struct window *window, cairo_region_t *area)
+{
+	const struct view *view = &window->view;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(view->over); i++) {
+		GtkWidget *widget = view->over[i];
+		GdkRectangle place;
+
+		if (!gtk_widget_get_mapped(widget) ||
+		    !gtk_widget_is_ancestor(widget, GTK_WIDGET(view->overlay)))
+			continue;
+		if (i >= VIEW_OPAQUE)
+			return false;
+		place = place_of(window, widget);
+		cairo_region_subtract_rectangle(area, &place);
+	}
+	return true;
+}
+
+/*
+ * It goes past GTK, and round what lies over it, for as long as it is not seen
+ * through any of that.
+ */
 static void
 aim(struct window *window)
 {
 	struct view *view = &window->view;
-	GtkWidget *picture = view->picture, *frame = GTK_WIDGET(window->frame);
-	int scale = gtk_widget_get_scale_factor(picture);
-	GdkRectangle area = { 0 };
+	GdkRectangle place = { 0 };
+	cairo_region_t *area;
 
 	if (view->sink == NULL)
 		return;
-	view->is_aimed = gtk_widget_get_mapped(picture);
-	for (size_t i = 0; i < ARRAY_LENGTH(view->over); i++)
-		if (is_over(view, view->over[i]))
-			view->is_aimed = false;
-	if (view->is_aimed) {
-		gtk_widget_translate_coordinates(
-		    picture, frame, 0, 0, &area.x, &area.y);
-		area.x *= scale;
-		area.y *= scale;
-		area.width = gtk_widget_get_allocated_width(picture) * scale;
-		area.height = gtk_widget_get_allocated_height(picture) * scale;
-	}
-	picture_aim(view->sink, &area);
+	if (gtk_widget_get_mapped(view->picture))
+		place = place_of(window, view->picture);
+	area = cairo_region_create_rectangle(&place);
+	view->is_aimed =
+	    place.width != 0 && leave_out_what_is_over(window, area);
+	picture_aim(view->sink, view->is_aimed ? &place : NULL, area);
+	cairo_region_destroy(area);
+}
+
+static void
+watch(struct window *window, GtkWidget *widget)
+{
+	static const char *const changes[] = { "map", "unmap",
+		"size-allocate" };
+
+	for (size_t i = 0; i < ARRAY_LENGTH(changes); i++)
+		g_signal_connect_swapped(
+		    widget, changes[i], G_CALLBACK(aim), window);
 }
 
 /* All that may come or go over the picture, or move it. */
@@ -127,24 +167,18 @@ static void
 watch_over(struct window *window)
 {
 	struct view *view = &window->view;
+	/* First what hides the picture: vodplay.css. */
 	GtkWidget *const over[] = { GTK_WIDGET(view->caption),
-		GTK_WIDGET(view->pointed), GTK_WIDGET(view->spinner),
-		GTK_WIDGET(view->notice_text), window->details.panel,
+		GTK_WIDGET(view->pointed), GTK_WIDGET(view->notice),
+		window->details.panel, GTK_WIDGET(view->spinner),
 		window->controls.bar };
 
 	_Static_assert(sizeof(over) == sizeof(view->over), "each of them");
 	memcpy(view->over, over, sizeof(over));
-	for (size_t i = 0; i < ARRAY_LENGTH(over); i++) {
-		g_signal_connect_swapped(
-		    over[i], "map", G_CALLBACK(aim), window);
-		g_signal_connect_swapped(
-		    over[i], "unmap", G_CALLBACK(aim), window);
-	}
-	g_signal_connect_swapped(view->picture, "map", G_CALLBACK(aim), window);
-	g_signal_connect_swapped(
-	    view->picture, "unmap", G_CALLBACK(aim), window);
-	g_signal_connect_swapped(
-	    view->overlay, "size-allocate", G_CALLBACK(aim), window);
+	for (size_t i = 0; i < ARRAY_LENGTH(over); i++)
+		watch(window, over[i]);
+	watch(window, view->picture);
+	watch(window, GTK_WIDGET(view->overlay));
 }
 
 /* ---- the sink ---- */
@@ -402,7 +436,7 @@ end_notice(gpointer context)
 	struct view *view = context;
 
 	view->notice_end = 0;
-	gtk_revealer_set_reveal_child(view->notice, FALSE);
+	gtk_widget_hide(GTK_WIDGET(view->notice));
 	return G_SOURCE_REMOVE;
 }
 
@@ -412,11 +446,10 @@ view_show_notice(struct window *window, const char *sentence)
 	struct view *view = &window->view;
 
 	g_clear_handle_id(&view->notice_end, g_source_remove);
-	gtk_revealer_set_reveal_child(view->notice, sentence[0] != '\0');
-	if (sentence[0] == '\0')
-		return;
-	gtk_label_set_text(view->notice_text, sentence);
-	view->notice_end = g_timeout_add(NOTICE_MS, end_notice, view);
+	gtk_label_set_text(view->notice, sentence);
+	gtk_widget_set_visible(GTK_WIDGET(view->notice), sentence[0] != '\0');
+	if (sentence[0] != '\0')
+		view->notice_end = g_timeout_add(NOTICE_MS, end_notice, view);
 }
 
 static void
@@ -480,34 +513,35 @@ add_over(struct view *view, GtkWidget *widget, GtkAlign across, GtkAlign down)
 }
 
 static GtkLabel *
-hidden_label(struct view *view, const char *class, GtkAlign across)
+hidden_label(
+    struct view *view, const char *class, GtkAlign across, GtkAlign down)
 {
 	GtkLabel *label = wrapped_label("");
 
 	add_class(GTK_WIDGET(label), class);
 	gtk_widget_set_no_show_all(GTK_WIDGET(label), TRUE);
-	add_over(view, GTK_WIDGET(label), across, GTK_ALIGN_END);
+	add_over(view, GTK_WIDGET(label), across, down);
 	return label;
 }
 
 static void
 make_over(struct view *view)
 {
-	GtkWidget *notice = gtk_revealer_new();
 	GtkWidget *spinner = gtk_spinner_new();
 
-	view->caption = hidden_label(view, "caption", GTK_ALIGN_CENTER);
-	view->pointed = hidden_label(view, "pointed", GTK_ALIGN_START);
+	view->caption = hidden_label(
+	    view, "caption", GTK_ALIGN_CENTER, GTK_ALIGN_END);
+	g_object_set(view->caption, "margin", CAPTION_GAP, NULL);
+	view->pointed = hidden_label(
+	    view, "pointed", GTK_ALIGN_START, GTK_ALIGN_END);
 	view->spinner = GTK_SPINNER(spinner);
 	gtk_widget_set_size_request(spinner, 48, 48);
 	gtk_widget_set_no_show_all(spinner, TRUE);
 	add_class(spinner, "waiting");
 	add_over(view, spinner, GTK_ALIGN_CENTER, GTK_ALIGN_CENTER);
-	view->notice = GTK_REVEALER(notice);
-	view->notice_text = wrapped_label("");
-	add_class(GTK_WIDGET(view->notice_text), "notice");
-	gtk_container_add(GTK_CONTAINER(notice), GTK_WIDGET(view->notice_text));
-	add_over(view, notice, GTK_ALIGN_CENTER, GTK_ALIGN_START);
+	view->notice = hidden_label(
+	    view, "notice", GTK_ALIGN_CENTER, GTK_ALIGN_START);
+	g_object_set(view->notice, "margin", NOTICE_GAP, NULL);
 }
 
 static gboolean
