@@ -322,12 +322,10 @@ append_language(GString *text, const char *code)
 	g_string_append_printf(text, ", %.*s", (int)strcspn(name, ";"), name);
 }
 
-/* "English, Windows Media Audio 9, 128 kbit/s", of what is told. */
-static char *
-describe(const struct engine_track *track, unsigned count)
+/* ", English, Windows Media Audio 9, 128 kbit/s", of what is told. */
+static void
+describe(const struct engine_track *track, GString *text)
 {
-	GString *text = g_string_new(NULL);
-
 	if (track->language[0] != '\0')
 		append_language(text, track->language);
 	if (track->codec[0] != '\0')
@@ -338,10 +336,28 @@ describe(const struct engine_track *track, unsigned count)
 	if (track->bit_rate_bps > 0)
 		g_string_append_printf(text, ", %u kbit/s",
 		    (unsigned)(track->bit_rate_bps / 1000));
-	if (text->len == 0)
-		g_string_append_printf(text, ", Track %u", count);
-	g_string_erase(text, 0, 2);
-	return g_string_free(text, FALSE);
+}
+
+/* Of the kind the one NUMBER, with that where nothing else tells it apart. */
+static GString *
+track_name(const struct engine_track *tracks, size_t count, size_t at,
+    unsigned number)
+{
+	GString *text = g_string_new(NULL), *other = g_string_new(NULL);
+	bool is_alone = true;
+
+	describe(&tracks[at], text);
+	for (size_t i = 0; i < count; i++) {
+		if (i == at || tracks[i].kind != tracks[at].kind)
+			continue;
+		g_string_truncate(other, 0);
+		describe(&tracks[i], other);
+		is_alone = is_alone && !g_string_equal(text, other);
+	}
+	g_string_free(other, TRUE);
+	if (!is_alone || text->len == 0)
+		g_string_append_printf(text, ", Track %u", number);
+	return g_string_erase(text, 0, 2);
 }
 
 static void
@@ -353,12 +369,12 @@ list_tracks(struct window *window, enum engine_kind kind, GMenu *menu,
 	g_menu_remove_all(menu);
 	for (size_t i = 0; i < count; i++) {
 		GMenuItem *item;
-		char *text;
+		GString *name;
 
 		if (tracks[i].kind != kind)
 			continue;
-		text = describe(&tracks[i], ++listed);
-		item = g_menu_item_new(text, NULL);
+		name = track_name(tracks, count, i, ++listed);
+		item = g_menu_item_new(name->str, NULL);
 		g_menu_item_set_action_and_target(item,
 		    kind == ENGINE_AUDIO ? "win.audio" : "win.video", "u",
 		    tracks[i].number);
@@ -368,7 +384,7 @@ list_tracks(struct window *window, enum engine_kind kind, GMenu *menu,
 			    G_ACTION_GROUP(window->frame), track_actions[kind],
 			    g_variant_new_uint32(tracks[i].number));
 		g_object_unref(item);
-		g_free(text);
+		g_string_free(name, TRUE);
 	}
 	if (listed == 0)
 		g_menu_append(menu, "None", "win.none");
