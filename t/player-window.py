@@ -710,6 +710,42 @@ class Test:
             player.press("Home")
         player.label(text, 12)
 
+    def lifted(self, player):
+        """Captions go with a seek; in full screen they are above the controls,
+        and below when those are hidden."""
+        player.press("space")
+        player.label("Paused")
+        player.press("Home")
+        player.wait(lambda: not player.seen("label", "sub [1-5]"),
+                    "the caption goes with a seek")
+        player.press("space")
+        self.caption(player, "sub [1-5]")
+        player.press("space")
+        player.label("Paused")
+        x, y, width, height = player.frame_area()
+        player.press("f")
+        player.wait(lambda: player.frame_area()[2:] == self.desk.size,
+                    "the screen is full")
+
+        def bottom():
+            _, top, _, tall = player.label("sub [1-5]").area
+            return top + tall
+
+        def is_above():
+            bar = player.seen("slider", "Position")
+            return bar and bottom() <= bar.area[1]
+        player.wait(is_above, "the caption is above the controls")
+        self.desk.shot("caption-lifted")
+        player.wait(lambda: not player.seen("slider", "Position"),
+                    "the controls hide", 8)
+        player.wait(lambda: bottom() > self.desk.size[1] - 40,
+                    "the caption is where they were")
+        player.press("Escape")
+        player.wait(lambda: player.frame_area()[2:] == (width, height),
+                    "the window is back")
+        player.press("space")
+        player.label("Playing.*")
+
     def commands(self, player):
         """Captions of a stream, in a file and from a server; of a header."""
         self.open(player, os.path.join(MEDIA, "script-commands.wmv"))
@@ -718,6 +754,7 @@ class Test:
         for text in ("sub 1", "some text here", "sub 4"):
             self.caption(player, text)
         self.desk.shot("caption")
+        self.lifted(player)
         player.press("c")
         player.wait(lambda: not player.seen("label", "sub [1-5]"),
                     "captions are hidden")
@@ -790,6 +827,26 @@ class Test:
             player.close()
         finally:
             other.stop()
+
+    def alike(self):
+        """Streams that nothing tells apart have numbers in the menu."""
+        path = os.path.join(self.folder, "alike.wma")
+        subprocess.run(
+            ["ffmpeg", "-v", "error", "-f", "lavfi", "-i",
+             "sine=sample_rate=44100:duration=20", "-map", "0", "-map", "0",
+             "-c:a", "wmav2", "-b:a", "64k", path],
+            check=True, stdin=subprocess.DEVNULL)
+        player = self.desk.start([path])
+        player.label("Playing.*", 15)
+        found = player.listed("Audio")
+        check(re.fullmatch(r"WMA [^;]*, 64 kbit/s, Track 1: True; "
+                           r"WMA [^;]*, 64 kbit/s, Track 2: False",
+                           "; ".join("%s: %s" % one
+                                     for one in sorted(found.items()))),
+              "streams are not told apart: %s" % found)
+        for _ in range(3):
+            player.press("Escape")
+        player.close()
 
     def keys(self):
         """Those that no other step presses."""
@@ -1006,8 +1063,8 @@ class Test:
         player.close()
 
     def many_windows(self):
-        steps = [self.nearby, self.looks, self.keys, self.links, self.named,
-                 self.small, self.bare]
+        steps = [self.nearby, self.looks, self.alike, self.keys, self.links,
+                 self.named, self.small, self.bare]
         if os.path.isdir(MEDIA):
             steps.insert(0, self.titles)
         for step in steps:

@@ -136,6 +136,7 @@ void
 window_seek(struct window *window, uint64_t position_us)
 {
 	window->stepped_to_us = 0;
+	view_show_caption(window, "CAPTION", "");
 	engine_seek(window->engine, position_us);
 }
 
@@ -251,6 +252,19 @@ set_cursor(struct window *window, const char *name)
 	g_clear_object(&cursor);
 }
 
+/* With the screen full they are over the picture, and captions above them. */
+static void
+reveal_controls(struct window *window, bool shows)
+{
+	const struct controls *controls = &window->controls;
+	int height = 0;
+
+	gtk_revealer_set_reveal_child(controls->over, shows);
+	if (shows && window->is_full_screen)
+		gtk_widget_get_preferred_height(controls->bar, NULL, &height);
+	view_lift_caption(window, height);
+}
+
 static gboolean
 hide_controls(gpointer context)
 {
@@ -261,7 +275,7 @@ hide_controls(gpointer context)
 	if (controls->is_dragging || window->goes_by_tab)
 		return G_SOURCE_CONTINUE;
 	controls->hide = 0;
-	gtk_revealer_set_reveal_child(controls->over, FALSE);
+	reveal_controls(window, false);
 	set_cursor(window, "none");
 	return G_SOURCE_REMOVE;
 }
@@ -274,7 +288,7 @@ window_show_controls(struct window *window)
 	if (controls->hide != 0)
 		g_source_remove(controls->hide);
 	controls->hide = 0;
-	gtk_revealer_set_reveal_child(controls->over, TRUE);
+	reveal_controls(window, true);
 	set_cursor(window, "default");
 	if (window->is_full_screen)
 		controls->hide = g_timeout_add(HIDE_MS, hide_controls, window);

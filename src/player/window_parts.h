@@ -109,6 +109,8 @@ void view_show_recent(struct window *window);
 void view_show_notice(struct window *window, const char *sentence);
 void view_show_caption(
     struct window *window, const char *type, const char *text);
+/* So far from the bottom, for what is below it. */
+void view_lift_caption(struct window *window, int height);
 /* At X of the view's width; "" hides it. */
 void view_show_pointed(struct window *window, int x, const char *time);
 

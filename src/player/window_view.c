@@ -484,6 +484,13 @@ view_show_caption(struct window *window, const char *type, const char *text)
 }
 
 void
+view_lift_caption(struct window *window, int height)
+{
+	gtk_widget_set_margin_bottom(
+	    GTK_WIDGET(window->view.caption), CAPTION_GAP + height);
+}
+
+void
 view_show_pointed(struct window *window, int x, const char *time)
 {
 	GtkWidget *pointed = GTK_WIDGET(window->view.pointed);
