@@ -686,6 +686,25 @@ class Run:
                     lacking, ended, said, play.told())
         return None
 
+    def best(self):
+        """Of several pictures those with the highest bit rate, of a file
+        too."""
+        for rates in ((60, 400), (400, 60)):
+            path = self.path() + ".wmv"
+            disk.run(["-f", "lavfi", "-i", "testsrc2=r=10:s=320x240:d=3",
+                      "-f", "lavfi", "-i", "sine=d=3", "-map", "0:v", "-map",
+                      "0:v", "-map", "1:a", "-c:v", "wmv2", "-b:v:0",
+                      "%dk" % rates[0], "-b:v:1", "%dk" % rates[1], "-c:a", "wmav2", path])
+            disk.tell_rates(path, [rate * 1000 for rate in rates])
+            got = Play(path, hashes=self.path()).played(20).hashes()
+            wanted = disk.pictures(path, rates.index(400), "yuv420p")
+            hashes = [frame.hash for frame in got.frames[0]]
+            if len(wanted) != 30 or hashes != wanted:
+                return "%s: %d of %d pictures, %d alike" % (
+                    rates, len(hashes), len(wanted),
+                    sum(a == b for a, b in zip(hashes, wanted)))
+        return None
+
     def written(self):
         """Pictures as files are the title's, in a folder that is made."""
         sample = os.path.join(self.served, SAMPLE)
@@ -766,6 +785,7 @@ class Run:
         yield "names that nobody knows", self.nobody_knows_names
         yield "command lines", self.command_lines
         yield "decoders that are missing", self.decoders
+        yield "the best of several pictures", self.best
         yield "pictures as files", self.written
         yield "source as a plugin", self.plugin
         yield "UDP is refused", self.tcp_by_itself

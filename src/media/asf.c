@@ -724,6 +724,20 @@ asf_header_parse(const uint8_t *data, size_t size, struct asf_header *out)
 	return ASF_OK;
 }
 
+unsigned
+asf_best_video(const struct asf_header *header)
+{
+	const struct asf_stream *streams = header->streams;
+	unsigned best = 0;
+
+	for (unsigned i = 1; i < ASF_STREAMS; i++)
+		if (streams[i].there && streams[i].kind == ASF_VIDEO &&
+		    (best == 0 ||
+			streams[i].bit_rate_bps > streams[best].bit_rate_bps))
+			best = i;
+	return best;
+}
+
 size_t
 asf_file_properties_at(const uint8_t *header, size_t size)
 {

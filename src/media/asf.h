@@ -92,6 +92,9 @@ enum asf_result asf_header_size(const uint8_t first[static 30], uint64_t *out);
 enum asf_result asf_header_parse(
     const uint8_t *data, size_t size, struct asf_header *out);
 
+/* Of the streams of pictures the one with the highest bit rate; 0: none. */
+unsigned asf_best_video(const struct asf_header *header);
+
 /*
  * The Data Object's head, 50 bytes.  Packets that are there, by the rule of
  * section 4 of the ASF reference; FILE_BYTES is the file's true length.

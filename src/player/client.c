@@ -127,22 +127,14 @@ static struct asf_set
 choose(const struct client *client, const struct asf_header *header)
 {
 	struct asf_set chosen = client->options.streams;
-	unsigned video = 0, audio = 0;
+	unsigned video = asf_best_video(header), audio = 0;
 
 	if (!asf_set_is_empty(chosen))
 		return chosen;
-	for (unsigned i = 1; i < ASF_STREAMS; i++) {
-		const struct asf_stream *stream = &header->streams[i];
-
-		if (!stream->there)
-			continue;
-		if (stream->kind == ASF_AUDIO && audio == 0)
+	for (unsigned i = 1; i < ASF_STREAMS && audio == 0; i++)
+		if (header->streams[i].there &&
+		    header->streams[i].kind == ASF_AUDIO)
 			audio = i;
-		if (stream->kind == ASF_VIDEO &&
-		    (video == 0 || stream->bit_rate_bps >
-				       header->streams[video].bit_rate_bps))
-			video = i;
-	}
 	if (audio != 0)
 		asf_set_add(&chosen, audio);
 	if (video != 0)

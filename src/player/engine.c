@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/base.h"
-#include "player/demuxer.h"
 #include "player/engine_parts.h"
 #include "player/sound.h"
 #include "player/source.h"
@@ -21,7 +20,6 @@
 #define DEFAULT_LATENCY_MS 200
 #define DEFAULT_GIVE_UP_MS 30000
 #define CAPTIONS_MS 100 /* between two looks whether any are due */
-#define FILE_WAIT_US (US_PER_SECOND / 10)
 
 /* Bits of playbin's flags (GstPlayFlags is not in its headers). */
 enum play_flag {
@@ -249,10 +247,22 @@ on_element_setup(GstElement *playbin, GstElement *element, gpointer context)
 	    strcmp(GST_OBJECT_NAME(factory), "asfdemux") != 0)
 		return;
 	captions_watch(engine->captions, element);
-	/* Of a file sound is there in a moment; else there is time enough for
-	 * it, and for its decoder, until what is wanted is buffered. */
-	demuxer_watch(element, engine->source == NULL ? FILE_WAIT_US : 0,
-	    &engine->has_media);
+	demuxer_watch(element, engine->source == NULL, &engine->seen);
+}
+
+/* playbin takes the first of several pictures unless it is told before. */
+static void
+on_video_changed(GstElement *playbin, gpointer context)
+{
+	struct engine *engine = context;
+	unsigned best = atomic_load(&engine->seen.best_video);
+	int count;
+
+	g_object_get(playbin, "n-video", &count, NULL);
+	if (best == 0 || best != (unsigned)count - 1)
+		return;
+	tracks_choose(playbin, ENGINE_VIDEO, best);
+	atomic_store(&engine->seen.best_video, 0); /* once */
 }
 
 /* ---- beginning and end ---- */
@@ -291,6 +301,8 @@ make_pipeline(struct engine *engine)
 	    G_CALLBACK(on_source_setup), engine);
 	g_signal_connect(engine->playbin, "element-setup",
 	    G_CALLBACK(on_element_setup), engine);
+	g_signal_connect(engine->playbin, "video-changed",
+	    G_CALLBACK(on_video_changed), engine);
 	bus = gst_element_get_bus(engine->playbin);
 	engine->bus_watch = gst_bus_add_watch(bus, engine_on_message, engine);
 	gst_object_unref(bus);
@@ -338,7 +350,8 @@ rest(struct engine *engine)
 	engine->has_next_seek = engine->has_played = false;
 	engine->percent = 0;
 	engine->lacking = NULL;
-	atomic_store(&engine->has_media, false);
+	atomic_store(&engine->seen.has_media, false);
+	atomic_store(&engine->seen.best_video, 0);
 	captions_forget(engine->captions);
 	engine->stood_since_us = engine->start_us = engine->last_us = 0;
 	engine->breaking.kind = FAILURE_NONE;

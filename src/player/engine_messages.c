@@ -175,7 +175,7 @@ on_end(struct engine *engine, GstMessage *message)
 	if (engine->breaking.kind != FAILURE_NONE)
 		engine_fail(engine, failure_of(engine->breaking.kind),
 		    engine->breaking.sentence);
-	else if (engine->source != NULL && !atomic_load(&engine->has_media))
+	else if (engine->source != NULL && !atomic_load(&engine->seen.has_media))
 		engine_fail(engine, ENGINE_CANNOT_PLAY, ENGINE_UNDECODABLE);
 	else
 		engine_enter(engine, ENGINE_ENDED, ENGINE_NO_FAILURE, "");

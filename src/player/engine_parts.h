@@ -7,6 +7,7 @@
 #define PLAYER_ENGINE_PARTS_H
 
 #include "player/captions.h"
+#include "player/demuxer.h"
 #include "player/engine.h"
 #include "player/failure.h"
 #include "player/news.h"
@@ -28,7 +29,7 @@ struct engine {
 	bool is_silent; /* for want of a device; it was said */
 	bool has_lost_sound; /* this title */
 	const char *lacking; /* a sentence, to be said when it plays */
-	atomic_bool has_media; /* set by GStreamer's threads */
+	struct demuxer_seen seen; /* of this title */
 	unsigned percent;
 	bool is_seeking, has_next_seek;
 	uint64_t seek_us, next_seek_us;

@@ -4,7 +4,9 @@ disk - what ffmpeg decodes of a file, to be compared with what vodplay did.
 """
 
 import functools
+import struct
 import subprocess
+import uuid
 
 from playerlib.vodplay import VIDEO
 from vtlib.net import patience
@@ -12,6 +14,24 @@ from vtlib.net import patience
 PIXELS = {"I420": "yuv420p", "Y42B": "yuv422p", "BGR": "bgr24",
           "RGB": "rgb24", "BGRx": "bgr0", "RGB16": "rgb565le",
           "RGB15": "rgb555le"}
+
+
+BIT_RATES = uuid.UUID("7bf875ce-468d-11d1-8d82-006097c9a2b2").bytes_le
+
+
+def tell_rates(path, rates):
+    """To the header a Stream Bitrate Properties Object, which ffmpeg leaves
+    out: RATES of streams 1, 2 and so on."""
+    with open(path, "rb") as file:
+        data = file.read()
+    told = struct.pack("<H", len(rates)) + b"".join(
+        struct.pack("<HI", number, rate)
+        for number, rate in enumerate(rates, 1))
+    told = BIT_RATES + struct.pack("<Q", 24 + len(told)) + told
+    size, count = struct.unpack_from("<QI", data, 16)
+    with open(path, "wb") as file:
+        file.write(data[:16] + struct.pack("<QI", size + len(told), count + 1)
+                   + data[28:size] + told + data[size:])
 
 
 def run(words):

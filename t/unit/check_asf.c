@@ -190,6 +190,38 @@ build_title(struct build *build, const void *title, unsigned bytes)
 	build_end(build, began);
 }
 
+START_TEST(the_best_pictures_have_the_highest_bit_rate)
+{
+	static const struct {
+		uint32_t bps[3]; /* of streams 2 to 4 */
+		unsigned best;
+	} cases[] = {
+		{ { 100, 200, 300 }, 4 },
+		{ { 300, 200, 100 }, 2 },
+		{ { 100, 300, 300 }, 3 },
+		{ { 0, 0, 0 }, 2 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LENGTH(cases); i++) {
+		struct build build = usual_header(&usual);
+		struct asf_header header;
+
+		ck_assert_int_eq(parse(&build, &header), ASF_OK);
+		ck_assert_uint_eq(asf_best_video(&header), 2);
+		header.streams[1].bit_rate_bps = 1000; /* sound */
+		for (unsigned j = 0; j < 3; j++) {
+			header.streams[2 + j] = header.streams[2];
+			header.streams[2 + j].bit_rate_bps = cases[i].bps[j];
+		}
+		ck_assert_uint_eq(asf_best_video(&header), cases[i].best);
+		header.streams[2].there = header.streams[3].there = false;
+		ck_assert_uint_eq(asf_best_video(&header), 4);
+		header.streams[4].kind = ASF_AUDIO;
+		ck_assert_uint_eq(asf_best_video(&header), 0);
+	}
+}
+END_TEST
+
 START_TEST(titles_become_utf8)
 {
 	/* "aé€" U+1F600, a lone half of a pair, then NUL and rubbish */
@@ -1216,6 +1248,7 @@ main(void)
 	tcase_add_test(header, streams_may_come_before_file_properties);
 	tcase_add_test(header, a_hidden_stream_is_found);
 	tcase_add_test(header, stream_bit_rates_go_before_other_rates);
+	tcase_add_test(header, the_best_pictures_have_the_highest_bit_rate);
 	tcase_add_test(header, titles_become_utf8);
 	tcase_add_test(header, long_titles_are_cut_between_characters);
 	tcase_add_test(header, text_fits_even_into_one_byte);
