@@ -13,7 +13,7 @@
 
 struct demuxer_seen {
 	atomic_bool has_media; /* something comes out */
-	atomic_uint best_video; /* its place among the pads for pictures */
+	atomic_uint best_video; /* place among the pads for pictures, or 0 */
 };
 
 /*

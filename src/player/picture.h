@@ -4,8 +4,8 @@
  * the decoder made, and turns it into the pixels that are seen.
  *
  * Where it is not seen through something the streaming thread puts each picture
- * straight on the window (canvas.h); else GTK is asked to draw it.  All but the sink's
- * own work is the window's thread's.  Lengths are pixels of the screen.
+ * straight on the window (canvas.h); else GTK is asked to draw it.  All but the
+ * sink's own work is the window's thread's.  Lengths are pixels of the screen.
  */
 #ifndef PLAYER_PICTURE_H
 #define PLAYER_PICTURE_H

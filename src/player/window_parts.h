@@ -22,13 +22,13 @@
 
 #define WINDOW_RESOURCES "/vodplay/"
 
-#define VIEW_OPAQUE 4
+#define VIEW_OPAQUE 4 /* of what lies over the picture */
 struct view {
 	GtkOverlay *overlay;
 	GtkStack *pages; /* "welcome", "picture", "message" */
 	GtkWidget *picture;
 	GstElement *sink; /* owned; NULL: not ours, it draws by itself */
-	/* What may lie over the picture; the first hide what is under them. */
+	/* What may lie over the picture; the opaque ones first. */
 	GtkWidget *over[6];
 	bool is_aimed; /* the sink draws past GTK */
 	bool is_drawn; /* by GTK, and not yet seen */
