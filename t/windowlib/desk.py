@@ -203,14 +203,18 @@ class Widget:
 
 
 def wait(condition, what, seconds=8.0):
+    """Each look costs the player more than a picture does: fewer, the longer
+    it takes."""
     deadline = time.monotonic() + seconds * patience()
+    pause = 0.02
     while True:
         found = condition()
         if found:
             return found
         if time.monotonic() > deadline:
             raise Failed("not within %g s: %s" % (seconds, what))
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(1.2 * pause, 0.1)
 
 
 class Player:
