@@ -5,6 +5,10 @@
 # wanted: all but vodplay, and vodplay without its window.
 set -eu
 : "${srcdir:?is set by make check}" "${builddir:?is set by make check}"
+if [ -e "$srcdir/config.status" ]; then
+	echo "without: $srcdir is configured itself: make distclean"
+	exit 77
+fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 1' INT TERM HUP
@@ -65,6 +69,10 @@ says 'vodplay +no'
 ! grep 'GStreamer .* is missing' log || fail "it is missed though not wanted"
 builds_no_player
 
+if ! [ -x "$builddir/vodplay" ]; then
+	echo "without: vodplay was not built: GStreamer is missing"
+	exit 77
+fi
 REFUSED=gtk+-3.0
 rm -f "$folder/cache"
 configure_in no-gtk
