@@ -1051,8 +1051,8 @@ class Test:
 
     def one_window(self):
         self.answers = Answers()
-        steps = [self.dialog, self.begin, self.hides, self.pause, self.drag, self.screen,
-                 self.sound, self.details, self.over, self.end,
+        steps = [self.dialog, self.begin, self.hides, self.pause, self.drag,
+                 self.screen, self.sound, self.details, self.over, self.end,
                  self.first_picture,
                  self.lists, self.buttons, self.fetching, self.counts,
                  self.paste, self.file, self.drop,

@@ -696,7 +696,8 @@ class Run:
             disk.run(["-f", "lavfi", "-i", "testsrc2=r=10:s=320x240:d=3",
                       "-f", "lavfi", "-i", "sine=d=3", "-map", "0:v", "-map",
                       "0:v", "-map", "1:a", "-c:v", "wmv2", "-b:v:0",
-                      "%dk" % rates[0], "-b:v:1", "%dk" % rates[1], "-c:a", "wmav2", path])
+                      "%dk" % rates[0], "-b:v:1", "%dk" % rates[1], "-c:a",
+                      "wmav2", path])
             disk.tell_rates(path, [rate * 1000 for rate in rates])
             got = Play(path, hashes=self.path()).played(20).hashes()
             wanted = disk.pictures(path, rates.index(400), "yuv420p")

@@ -97,7 +97,7 @@ static GdkRectangle
 place_of(const struct window *window, GtkWidget *widget)
 {
 	int scale = gtk_widget_get_scale_factor(widget);
-	GdkRectangle place;
+	GdkRectangle place = { 0 };
 
 	gtk_widget_translate_coordinates(
 	    widget, GTK_WIDGET(window->frame), 0, 0, &place.x, &place.y);
